@@ -1,0 +1,201 @@
+//! Which ports a question is about, destination by destination.
+
+use super::endpoint::{Endpoint, EndpointError};
+use super::port::PortQuery;
+use super::query::Group;
+use super::world::World;
+use crate::cluster::{PortRef, Service, ServicePort};
+use crate::engine::Peer;
+use crate::net::{ConnectionSet, Protocol};
+use crate::policy::{PortMatch, Ports, RuleId};
+
+/// Which ports are asked of each destination.
+pub(super) struct Asked<'q> {
+    world: &'q World,
+    service: Option<usize>,
+    ports: &'q [PortQuery],
+    /// The ports as printed.
+    pub(super) shown: Option<String>,
+}
+
+impl<'q> Asked<'q> {
+    pub(super) fn new(
+        world: &'q World,
+        destination: &Endpoint,
+        ports: &'q [PortQuery],
+    ) -> Result<Self, EndpointError> {
+        let shown: Vec<String> = ports.iter().map(ToString::to_string).collect();
+        let shown = (!shown.is_empty()).then(|| shown.join(" "));
+        let found = Self { world, service: destination.service, ports, shown };
+        if let Some(service) = found.service() {
+            for port in ports {
+                if !service.ports.iter().any(|own| matches_service_port(port, own)) {
+                    let own: Vec<String> = service
+                        .ports
+                        .iter()
+                        .map(|p| match &p.name {
+                            Some(name) => format!("`{}/{}` ({name})", p.protocol, p.port),
+                            None => format!("`{}/{}`", p.protocol, p.port),
+                        })
+                        .collect();
+                    return Err(EndpointError {
+                        message: format!("`{}` has no port `{port}`", destination.name),
+                        help: Some(format!("its ports are {}", own.join(", "))),
+                    });
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    fn service(&self) -> Option<&Service> {
+        self.service.and_then(|at| self.world.cluster.services.get(at))
+    }
+
+    /// The connections asked of one destination; `None` if it has no such port.
+    pub(super) fn of(&self, destination: &Peer) -> Option<ConnectionSet> {
+        let mut asked = ConnectionSet::empty();
+        if let (Some(service), Peer::Pod(pod)) = (self.service(), destination) {
+            // A Service's port is another one on the pod.
+            for own in &service.ports {
+                if self.ports.is_empty() || self.ports.iter().any(|p| matches_service_port(p, own))
+                {
+                    for number in self.world.cluster.target_ports(own, *pod) {
+                        asked = asked.union(&ConnectionSet::port(own.protocol, number));
+                    }
+                }
+            }
+            return (!asked.is_empty()).then_some(asked);
+        }
+        if self.ports.is_empty() {
+            return Some(ConnectionSet::all());
+        }
+        for port in self.ports {
+            match (port.numbers(), &port.port, destination) {
+                (Some(numbers), ..) => asked = asked.union(&numbers),
+                (None, PortRef::Name(name), Peer::Pod(pod)) => {
+                    for number in self.world.cluster.named_ports(*pod, port.protocol(), name, true)
+                    {
+                        asked = asked.union(&ConnectionSet::port(port.protocol(), number));
+                    }
+                }
+                _ => {}
+            }
+        }
+        (!asked.is_empty()).then_some(asked)
+    }
+
+    /// Which ports of the pods a Service's ports are, where they differ; and that a policy names the
+    /// Service's port where it should name the pods'.
+    pub(super) fn service_notes(&self, destination: &Endpoint, groups: &[Group]) -> Vec<String> {
+        let Some(service) = self.service() else { return Vec::new() };
+        let mut notes = Vec::new();
+        for own in &service.ports {
+            if !self.ports.is_empty() && !self.ports.iter().any(|p| matches_service_port(p, own)) {
+                continue;
+            }
+            let mut numbers: Vec<u16> = destination
+                .members
+                .iter()
+                .filter_map(|member| match &member.peer {
+                    Peer::Pod(id) => Some(self.world.cluster.target_ports(own, *id)),
+                    _ => None,
+                })
+                .flatten()
+                .collect();
+            numbers.sort_unstable();
+            numbers.dedup();
+            if numbers == [own.port] {
+                continue;
+            }
+            let shown: Vec<String> = numbers.iter().map(ToString::to_string).collect();
+            let protocol = own.protocol;
+            if shown.is_empty() {
+                notes.push(format!(
+                    "Service port {protocol}/{} leads to no port of the pods (targetPort {})",
+                    own.port, own.target
+                ));
+                continue;
+            }
+            notes.push(format!(
+                "Service port {protocol}/{} is {protocol}/{} on the pods",
+                own.port,
+                shown.join(",")
+            ));
+            let names_service_port =
+                groups.iter().flat_map(|g| &g.trace).flat_map(|t| &t.directions).any(|d| {
+                    d.nearest.as_ref().is_some_and(|miss| {
+                        miss.peer.is_none()
+                            && rule_has_port(self.world, miss.rule, protocol, own.port)
+                    })
+                });
+            if names_service_port {
+                notes.push("a policy names the Service's port; policies see the pods' port".into());
+            }
+        }
+        notes
+    }
+
+    /// No destination has the port: say what there is.
+    pub(super) fn nothing_to_ask(&self, destination: &Endpoint) -> EndpointError {
+        if let Some(service) = self.service() {
+            let targets: Vec<String> =
+                service.ports.iter().map(|port| format!("`{}`", port.target)).collect();
+            return EndpointError {
+                message: format!(
+                    "no pod of `{}` has the target port of the Service",
+                    destination.name
+                ),
+                help: Some(format!(
+                    "it sends to {}, which no container declares",
+                    targets.join(", ")
+                )),
+            };
+        }
+        let asked: Vec<String> = self.ports.iter().map(|p| format!("`{p}`")).collect();
+        let mut names: Vec<String> = destination
+            .members
+            .iter()
+            .filter_map(|member| match &member.peer {
+                Peer::Pod(id) => Some(*id),
+                _ => None,
+            })
+            .flat_map(|id| &self.world.cluster.pod(id).ports)
+            .filter_map(|port| port.name.as_ref().map(|name| format!("`{name}/{}`", port.protocol)))
+            .collect();
+        names.sort();
+        names.dedup();
+        let help = if names.is_empty() {
+            "it declares no named ports: ask for a number".to_owned()
+        } else {
+            format!("its named ports are {}", names.join(", "))
+        };
+        EndpointError {
+            message: format!("`{}` has no port {}", destination.name, asked.join(", ")),
+            help: Some(help),
+        }
+    }
+}
+
+/// Whether a rule lists a port by number.
+fn rule_has_port(world: &World, rule: RuleId, protocol: Protocol, port: u16) -> bool {
+    match &world.policies.rule(rule).ports {
+        Ports::Any => false,
+        Ports::Of(list) => list.iter().any(|selector| match &selector.matches {
+            PortMatch::Numbers(set) => set.contains(protocol, port),
+            PortMatch::Named { .. } => false,
+        }),
+    }
+}
+
+fn matches_service_port(asked: &PortQuery, own: &ServicePort) -> bool {
+    let protocol = asked.protocol.is_none_or(|wanted| wanted == own.protocol);
+    protocol
+        && match &asked.port {
+            PortRef::Number(first) => {
+                let meant = asked.protocol.is_some() || own.protocol == Protocol::Tcp;
+                meant && (*first..=asked.last.unwrap_or(*first)).contains(&own.port)
+            }
+            PortRef::Name(name) => own.name.as_ref() == Some(name),
+        }
+}

@@ -1,0 +1,485 @@
+//! The ends of a question, as users name them.
+
+use super::world::World;
+use crate::cluster::{
+    AddressOwner, ClusterState, NamespaceId, PodId, Selector, Service, WorkloadId, kind_from_user,
+    public_addresses,
+};
+use crate::engine::Peer;
+use crate::manifest::nearest;
+use crate::net::{Family, IpSet};
+use ipnet::IpNet;
+use std::fmt;
+use std::net::IpAddr;
+
+/// What an end of a question stands for.
+#[derive(Clone, Debug)]
+pub struct Endpoint {
+    /// Its canonical name, as printed.
+    pub name: String,
+    /// Everything that it stands for; never empty.
+    pub members: Vec<Member>,
+    /// The Service, by its place in the cluster's list, if it is one: ports are then its ports.
+    pub service: Option<usize>,
+    /// The family that an address gives.
+    pub family: Option<Family>,
+}
+
+/// One thing that an end stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// What the engine knows it as.
+    pub peer: Peer,
+    /// How it is printed.
+    pub name: String,
+}
+
+/// Where names without a namespace are looked up.
+#[derive(Clone, Debug)]
+pub struct Scope<'a> {
+    /// The namespace.
+    pub namespace: &'a str,
+    /// Whether the user named it: then label selectors are about it alone.
+    pub given: bool,
+}
+
+/// An end that cannot be resolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointError {
+    /// What is wrong.
+    pub message: String,
+    /// The way out.
+    pub help: Option<String>,
+}
+
+impl fmt::Display for EndpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for EndpointError {}
+
+fn fail<T>(message: impl Into<String>) -> Result<T, EndpointError> {
+    Err(EndpointError { message: message.into(), help: None })
+}
+
+fn fail_with<T>(message: impl Into<String>, help: impl Into<String>) -> Result<T, EndpointError> {
+    Err(EndpointError { message: message.into(), help: Some(help.into()) })
+}
+
+/// Resolves the text of an end.
+pub fn resolve_endpoint(world: &World, text: &str) -> Result<Endpoint, EndpointError> {
+    let cluster = &world.cluster;
+    let scope = Scope {
+        namespace: &world.options.assumptions.default_namespace,
+        given: world.options.namespace_given,
+    };
+    let text = text.trim();
+    if text.is_empty() {
+        return fail("an end of the question is empty");
+    }
+    if text == "internet" {
+        let both = public_addresses(Family::V4).union(&public_addresses(Family::V6));
+        let set = Family::ALL
+            .into_iter()
+            .filter(|&family| world.options.family.is_none_or(|wanted| wanted == family))
+            .fold(IpSet::empty(), |all, family| all.union(&both.only(family)));
+        return Ok(addresses(cluster, "internet", &set, None, false));
+    }
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return one_address(cluster, address.to_canonical());
+    }
+    if let Ok(block) = text.parse::<IpNet>() {
+        let block = unmapped(block).trunc();
+        let family = Family::of(block.addr());
+        return Ok(addresses(
+            cluster,
+            &block.to_string(),
+            &IpSet::block(block),
+            Some(family),
+            true,
+        ));
+    }
+    if text.contains(['=', '!', '(']) {
+        return selected(cluster, text, &scope);
+    }
+    let parts: Vec<&str> = text.split('/').collect();
+    match *parts.as_slice() {
+        [name] => by_name(world, scope.namespace, name, text),
+        [first, name] => match first.to_ascii_lowercase().as_str() {
+            "ns" | "namespace" | "namespaces" => whole_namespace(world, name),
+            "node" | "nodes" | "no" => node(cluster, name),
+            _ if kind_from_user(first).is_some() => {
+                by_kind(world, scope.namespace, first, name, text)
+            }
+            _ => by_name(world, first, name, text),
+        },
+        [namespace, kind, name] => by_kind(world, namespace, kind, name, text),
+        _ => fail_with(
+            format!("cannot read `{text}` as an end of a question"),
+            "write NAMESPACE/KIND/NAME, KIND/NAME, NAMESPACE/NAME, a label selector, an address, a CIDR block, `internet` or node/NAME",
+        ),
+    }
+}
+
+fn one_address(cluster: &ClusterState, address: IpAddr) -> Result<Endpoint, EndpointError> {
+    let service = cluster.services.iter().position(|s| s.cluster_ips.contains(&address));
+    if let Some(at) = service
+        && let Some(service) = cluster.services.get(at)
+    {
+        let endpoint = service_endpoint(cluster, at, service)?;
+        return Ok(Endpoint { family: Some(Family::of(address)), ..endpoint });
+    }
+    let (peer, name) = match cluster.owner_of(address) {
+        Some(AddressOwner::Pod(id)) => {
+            (Peer::Pod(id), format!("{} ({address})", cluster.pod_name(id)))
+        }
+        Some(AddressOwner::Node(id)) => {
+            (Peer::Node(id, Some(address)), format!("node/{} ({address})", cluster.node(id).name))
+        }
+        None => (Peer::External(IpSet::address(address)), address.to_string()),
+    };
+    let member = Member { peer, name: name.clone() };
+    let family = Some(Family::of(address));
+    Ok(Endpoint { name, members: vec![member], service: None, family })
+}
+
+/// An IPv4-mapped IPv6 block is the IPv4 block.
+fn unmapped(block: IpNet) -> IpNet {
+    let IpNet::V6(v6) = block else { return block };
+    let mapped = v6.addr().to_ipv4_mapped().zip(v6.prefix_len().checked_sub(96));
+    mapped.and_then(|(v4, length)| IpNet::new(v4.into(), length).ok()).unwrap_or(block)
+}
+
+/// A set of addresses; those that belong to pods and nodes are these pods and nodes.
+fn addresses(
+    cluster: &ClusterState,
+    name: &str,
+    set: &IpSet,
+    family: Option<Family>,
+    with_owned: bool,
+) -> Endpoint {
+    let mut owned: Vec<IpAddr> = cluster.owned_addresses().filter(|a| set.contains(*a)).collect();
+    owned.sort_unstable();
+    let taken = IpSet::blocks(owned.iter().copied().map(IpNet::from));
+    let free = set.difference(&taken);
+    let by_family = Family::ALL.map(|family| free.only(family));
+    let mut members: Vec<Member> = by_family
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .map(|part| Member { peer: Peer::External(part), name: name.to_owned() })
+        .collect();
+    if with_owned {
+        for address in owned {
+            if let Ok(endpoint) = one_address(cluster, address) {
+                members.extend(endpoint.members);
+            }
+        }
+    }
+    Endpoint { name: name.to_owned(), members, service: None, family }
+}
+
+fn selected(
+    cluster: &ClusterState,
+    text: &str,
+    scope: &Scope<'_>,
+) -> Result<Endpoint, EndpointError> {
+    let selector = match Selector::from_user(text) {
+        Ok(selector) => selector,
+        Err(error) => {
+            return fail_with(error.to_string(), "as in kubectl: `env=prod,tier in (a,b),!canary`");
+        }
+    };
+    let namespace = scope.given.then(|| cluster.find_namespace(scope.namespace));
+    let pods: Vec<PodId> = cluster
+        .pod_ids()
+        .filter(|&id| {
+            let pod = cluster.pod(id);
+            namespace.is_none_or(|own| own == Some(pod.namespace)) && selector.matches(&pod.labels)
+        })
+        .collect();
+    if pods.is_empty() {
+        let place = if scope.given {
+            format!(" in namespace `{}`", scope.namespace)
+        } else {
+            String::new()
+        };
+        return fail(format!("no pod has labels that match `{text}`{place}"));
+    }
+    let name = if scope.given { format!("{text} -n {}", scope.namespace) } else { text.to_owned() };
+    Ok(of_pods(cluster, name, &pods))
+}
+
+fn of_pods(cluster: &ClusterState, name: String, pods: &[PodId]) -> Endpoint {
+    let members =
+        pods.iter().map(|&id| Member { peer: Peer::Pod(id), name: cluster.pod_name(id) }).collect();
+    Endpoint { name, members, service: None, family: None }
+}
+
+fn find_namespace(world: &World, name: &str, text: &str) -> Result<NamespaceId, EndpointError> {
+    let cluster = &world.cluster;
+    if let Some(id) = cluster.find_namespace(name) {
+        return Ok(id);
+    }
+    let names: Vec<&str> = cluster.namespaces.iter().map(|n| &*n.name).collect();
+    let message = format!("no namespace `{name}` in the input, asked for by `{text}`");
+    match nearest(name, names.iter().copied()) {
+        Some(guess) => fail_with(message, format!("did you mean `{guess}`?")),
+        None => fail_with(message, format!("there is {}", list(&names))),
+    }
+}
+
+fn whole_namespace(world: &World, name: &str) -> Result<Endpoint, EndpointError> {
+    let id = find_namespace(world, name, &format!("ns/{name}"))?;
+    let cluster = &world.cluster;
+    let pods: Vec<PodId> = cluster.pod_ids().filter(|&p| cluster.pod(p).namespace == id).collect();
+    if pods.is_empty() {
+        return fail(format!("namespace `{name}` has no pods in the input"));
+    }
+    Ok(of_pods(cluster, format!("ns/{name}"), &pods))
+}
+
+fn node(cluster: &ClusterState, name: &str) -> Result<Endpoint, EndpointError> {
+    if let Some(id) = cluster.find_node(name) {
+        let name = format!("node/{name}");
+        let member = Member { peer: Peer::Node(id, None), name: name.clone() };
+        Ok(Endpoint { name, members: vec![member], service: None, family: None })
+    } else {
+        let names: Vec<&str> = cluster.nodes.iter().map(|n| &*n.name).collect();
+        let message = format!("no node `{name}` in the input");
+        match nearest(name, names.iter().copied()) {
+            Some(guess) => fail_with(message, format!("did you mean `node/{guess}`?")),
+            None if names.is_empty() => {
+                fail_with(message, "nodes come from Node objects and from `spec.nodeName` of pods")
+            }
+            None => fail_with(message, format!("there is {}", list(&names))),
+        }
+    }
+}
+
+fn by_kind(
+    world: &World,
+    namespace: &str,
+    kind: &str,
+    name: &str,
+    text: &str,
+) -> Result<Endpoint, EndpointError> {
+    let cluster = &world.cluster;
+    let known = kind_from_user(kind);
+    if known.is_some_and(|k| k.kind == "Node") {
+        return node(cluster, name);
+    }
+    let namespace = find_namespace(world, namespace, text)?;
+    if known.is_some_and(|k| k.kind == "Service") {
+        let found =
+            cluster.services.iter().position(|s| s.namespace == namespace && &*s.name == name);
+        return if let Some((at, service)) =
+            found.and_then(|at| cluster.services.get(at).map(|s| (at, s)))
+        {
+            service_endpoint(cluster, at, service)
+        } else {
+            let own = cluster.services.iter().filter(|s| s.namespace == namespace);
+            let names: Vec<&str> = own.map(|s| &*s.name).collect();
+            unknown_name(world, text, name, &names, "Service")
+        };
+    }
+    let is_kind = |candidate: &str| {
+        if let Some(known) = known {
+            candidate == known.kind
+        } else {
+            let lower = candidate.to_ascii_lowercase();
+            let word = kind.split('.').next().unwrap_or(kind).to_ascii_lowercase();
+            word == lower || word == format!("{lower}s")
+        }
+    };
+    if known.is_some_and(|k| k.kind == "Pod") {
+        let pod = cluster.pod_ids().find(|&id| {
+            let pod = cluster.pod(id);
+            pod.namespace == namespace && &*pod.name == name && !pod.stand_in
+        });
+        if let Some(id) = pod {
+            return Ok(of_pods(cluster, cluster.pod_name(id), &[id]));
+        }
+    }
+    let workload = cluster.workload_ids().find(|&id| {
+        let w = cluster.workload(id);
+        w.namespace == namespace && &*w.name == name && is_kind(&w.kind)
+    });
+    if let Some(id) = workload {
+        return of_workload(world, id, text);
+    }
+    // A controller on the way: a ReplicaSet of a Deployment, a Job of a CronJob.
+    let pods: Vec<PodId> = cluster
+        .pod_ids()
+        .filter(|&id| {
+            let pod = cluster.pod(id);
+            pod.namespace == namespace && pod.via.iter().any(|(k, n)| &**n == name && is_kind(k))
+        })
+        .collect();
+    if !pods.is_empty() {
+        return Ok(of_pods(cluster, text.to_owned(), &pods));
+    }
+    // One that has no pods of its own in the input: its owner's stand for them.
+    let collapsed = cluster
+        .collapsed
+        .iter()
+        .find(|c| c.namespace == namespace && &*c.name == name && is_kind(&c.kind));
+    if let Some(collapsed) = collapsed {
+        return of_workload(world, collapsed.owner, text);
+    }
+    if let Some(error) = finished(cluster, namespace, name) {
+        return Err(error);
+    }
+    let own = cluster.workloads.iter().filter(|w| w.namespace == namespace && is_kind(&w.kind));
+    let names: Vec<&str> = own.map(|w| &*w.name).collect();
+    unknown_name(world, text, name, &names, known.map_or(kind, |k| k.kind))
+}
+
+fn of_workload(world: &World, id: WorkloadId, text: &str) -> Result<Endpoint, EndpointError> {
+    let cluster = &world.cluster;
+    let workload = cluster.workload(id);
+    if workload.pods.is_empty() {
+        return fail_with(
+            format!("`{text}` has no pods that run"),
+            "its pods have finished and hold no address any more, or it is scaled down",
+        );
+    }
+    Ok(of_pods(cluster, cluster.workload_name(id), &workload.pods))
+}
+
+fn finished(cluster: &ClusterState, namespace: NamespaceId, name: &str) -> Option<EndpointError> {
+    let pod = cluster.finished.iter().find(|p| p.namespace == namespace && &*p.name == name)?;
+    Some(EndpointError {
+        message: format!("pod `{}/{}` has finished", cluster.namespace(namespace).name, pod.name),
+        help: Some("a pod that has succeeded or failed holds no address any more; `--include-finished` asks as if it ran".into()),
+    })
+}
+
+/// A name without a kind: a workload or a pod.
+fn by_name(
+    world: &World,
+    namespace: &str,
+    name: &str,
+    text: &str,
+) -> Result<Endpoint, EndpointError> {
+    let cluster = &world.cluster;
+    let namespace = find_namespace(world, namespace, text)?;
+    let workloads: Vec<WorkloadId> = cluster
+        .workload_ids()
+        .filter(|&id| {
+            let w = cluster.workload(id);
+            w.namespace == namespace && &*w.name == name
+        })
+        .collect();
+    let pods: Vec<PodId> = cluster
+        .pod_ids()
+        .filter(|&id| {
+            let pod = cluster.pod(id);
+            pod.namespace == namespace
+                && &*pod.name == name
+                && !pod.stand_in
+                && !workloads.contains(&pod.workload)
+        })
+        .collect();
+    match (workloads.as_slice(), pods.as_slice()) {
+        ([workload], []) => {
+            if cluster.workload(*workload).pods.is_empty()
+                && let Some(error) = finished(cluster, namespace, name)
+            {
+                return Err(error);
+            }
+            of_workload(world, *workload, text)
+        }
+        ([], [pod]) => Ok(of_pods(cluster, cluster.pod_name(*pod), &[*pod])),
+        ([], []) => {
+            if let Some(error) = finished(cluster, namespace, name) {
+                return Err(error);
+            }
+            let own = cluster.workloads.iter().filter(|w| w.namespace == namespace);
+            let names: Vec<&str> = own.map(|w| &*w.name).collect();
+            unknown_name(world, text, name, &names, "workload or pod")
+        }
+        _ => {
+            let all = workloads.iter().map(|&w| cluster.workload_name(w));
+            let all: Vec<String> = all.chain(pods.iter().map(|&p| cluster.pod_name(p))).collect();
+            let all: Vec<&str> = all.iter().map(String::as_str).collect();
+            fail_with(
+                format!("`{text}` can be several things"),
+                format!("say which: {}", list(&all)),
+            )
+        }
+    }
+}
+
+fn service_endpoint(
+    cluster: &ClusterState,
+    at: usize,
+    service: &Service,
+) -> Result<Endpoint, EndpointError> {
+    let name = format!("{}/svc/{}", cluster.namespace(service.namespace).name, service.name);
+    if let Some(target) = &service.external_name {
+        return fail_with(
+            format!("`{name}` is an ExternalName Service: it stands for `{target}`"),
+            "ask for the address that this name has",
+        );
+    }
+    if service.selector.is_none() {
+        return fail_with(
+            format!("`{name}` has no selector: its endpoints are set by hand"),
+            "ask for the addresses of its endpoints",
+        );
+    }
+    let pods = cluster.service_pods(service);
+    if pods.is_empty() {
+        let selector = service.selector.as_ref().map(ToString::to_string).unwrap_or_default();
+        return fail(format!("`{name}` selects no pod in the input (`{selector}`)"));
+    }
+    Ok(Endpoint { service: Some(at), ..of_pods(cluster, name, &pods) })
+}
+
+fn unknown_name<T>(
+    world: &World,
+    text: &str,
+    name: &str,
+    near_names: &[&str],
+    what: &str,
+) -> Result<T, EndpointError> {
+    let cluster = &world.cluster;
+    let message = format!("no {what} `{text}` in the input");
+    let broken = world.set_aside.iter().find(|item| {
+        item.reason == crate::manifest::Reason::InvalidObject
+            && item.what.ends_with(&format!("/{name}"))
+    });
+    if let Some(item) = broken {
+        return fail_with(message, format!("`{}` has errors and was left out", item.what));
+    }
+    // The same name elsewhere is the likeliest guess.
+    let elsewhere: Vec<String> = cluster
+        .workload_ids()
+        .filter(|&id| &*cluster.workload(id).name == name)
+        .map(|id| cluster.workload_name(id))
+        .collect();
+    if !elsewhere.is_empty() {
+        let all: Vec<&str> = elsewhere.iter().map(String::as_str).collect();
+        return fail_with(message, format!("did you mean {}?", list(&all)));
+    }
+    if let Some(guess) = nearest(name, near_names.iter().copied()) {
+        let whole = text.strip_suffix(name).unwrap_or_default();
+        return fail_with(message, format!("did you mean `{whole}{guess}`?"));
+    }
+    let running = cluster.workload_ids().filter(|&id| !cluster.workload(id).pods.is_empty());
+    let all: Vec<String> = running.map(|id| cluster.workload_name(id)).collect();
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    if all.is_empty() {
+        return fail_with(message, "the input has no workload and no pod");
+    }
+    fail_with(message, format!("there is {}", list(&all)))
+}
+
+/// Names for a message: the first few, in backticks.
+fn list(names: &[&str]) -> String {
+    let shown: Vec<String> = names.iter().take(8).map(|name| format!("`{name}`")).collect();
+    let more = names.len().saturating_sub(8);
+    if more > 0 { format!("{} and {more} more", shown.join(", ")) } else { shown.join(", ") }
+}

@@ -1,0 +1,379 @@
+//! Every allowed connection.
+
+use super::reason::reasons;
+use super::world::World;
+use crate::cluster::{
+    NamespaceId, NodeId, PodId, WorkloadId, link_local_addresses, private_addresses,
+    public_addresses, routable_addresses,
+};
+use crate::diagnostic::Span;
+use crate::engine::reference::Flow;
+use crate::engine::{GraphEdge, GraphNode, Model, Peer, ReachabilityGraph, common_families, trace};
+use crate::net::{ConnectionSet, Family, IpSet};
+use crate::policy::Direction;
+use petgraph::visit::EdgeRef;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Which rows to show.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only rows with an end in this namespace.
+    pub namespace: Option<String>,
+    /// Only rows with one of these pods at an end.
+    pub pods: Option<BTreeSet<PodId>>,
+    /// Only these ports.
+    pub ports: Option<ConnectionSet>,
+    /// Only rows in which the namespace or workload is the source (egress) or the destination
+    /// (ingress).
+    pub direction: Option<Direction>,
+    /// Show pairs that no policy isolates, too.
+    pub open: bool,
+    /// Name the rules that open each row.
+    pub rules: bool,
+}
+
+/// An end of a row.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RowEnd {
+    /// A workload, or those of its pods that policies treat alike.
+    Workload {
+        /// The workload.
+        id: WorkloadId,
+        /// The pods, if they are not all of it.
+        pods: Option<Vec<PodId>>,
+    },
+    /// Nodes of the cluster.
+    Nodes(Vec<NodeId>),
+    /// Addresses of anybody else.
+    External(IpSet),
+}
+
+/// One or more connections that may be opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Who opens them.
+    pub source: RowEnd,
+    /// To whom.
+    pub destination: RowEnd,
+    /// Allowed.
+    pub allowed: ConnectionSet,
+    /// Not to be said.
+    pub unknown: ConnectionSet,
+    /// The family that the row is about, where the families of two dual-stack ends differ.
+    pub family: Option<Family>,
+    /// The rules that open it, one for each direction that has one, and where they stand; only if
+    /// they were asked for.
+    pub rules: Vec<(String, Span)>,
+}
+
+/// Every allowed connection, by source and destination.
+#[derive(Clone, Debug, Default)]
+pub struct Listing {
+    /// The rows.
+    pub rows: Vec<Row>,
+    /// How many ordered pairs of workloads there are.
+    pub pairs: usize,
+    /// How many of them are left out because no policy isolates either end.
+    pub open_pairs: usize,
+    /// Workloads on their nodes' networks: they always reach the pods of their own node, and rows do
+    /// not say so.
+    pub on_nodes: Vec<WorkloadId>,
+    /// Workloads that no policy selects for egress.
+    pub open_egress: Vec<WorkloadId>,
+    /// Workloads that no policy selects for ingress.
+    pub open_ingress: Vec<WorkloadId>,
+}
+
+/// Lists the connections of a world.
+pub fn list(world: &World, model: &Model<'_>, filter: &Filter) -> Listing {
+    let namespace = filter.namespace.as_deref().map(|name| world.cluster.find_namespace(name));
+    let keep = |node: &GraphNode| match node {
+        GraphNode::Nodes(_) | GraphNode::External(_) => false,
+        GraphNode::Workload { workload, pods, .. } => {
+            let own = world.cluster.workload(*workload).namespace;
+            namespace.is_none_or(|wanted: Option<NamespaceId>| wanted == Some(own))
+                && filter.pods.as_ref().is_none_or(|wanted| pods.iter().any(|p| wanted.contains(p)))
+        }
+    };
+    let filtered = namespace.is_some() || filter.pods.is_some();
+    let wanted = |source: &GraphNode, destination: &GraphNode| match filter.direction {
+        _ if !filtered => true,
+        None => keep(source) || keep(destination),
+        Some(Direction::Egress) => keep(source),
+        Some(Direction::Ingress) => keep(destination),
+    };
+    let graph = ReachabilityGraph::new(model, world.options.family, filter.open, &wanted);
+    let mut listing =
+        Listing { pairs: graph.pairs, open_pairs: graph.open_pairs, ..Listing::default() };
+    let mut rows = Vec::new();
+    for edge in graph.graph.edge_references() {
+        let (source, destination) = (&graph.graph[edge.source()], &graph.graph[edge.target()]);
+        rows.extend(row(filter, source, destination, edge.weight()));
+    }
+    drop(graph);
+    // Ends that are alike in all else are joined: first sources, then destinations.
+    rows = join(world, rows, true);
+    rows = join(world, rows, false);
+    rows.sort_by(|a, b| {
+        (&a.source, &a.destination, a.family).cmp(&(&b.source, &b.destination, b.family))
+    });
+    if filter.rules {
+        for row in &mut rows {
+            row.rules = opening_rules(world, row);
+        }
+    }
+    listing.rows = rows;
+    for id in world.cluster.workload_ids() {
+        let pods = &world.cluster.workload(id).pods;
+        if pods.iter().any(|&pod| world.cluster.pod(pod).host_network) {
+            listing.on_nodes.push(id);
+        }
+        for (direction, open) in [
+            (Direction::Egress, &mut listing.open_egress),
+            (Direction::Ingress, &mut listing.open_ingress),
+        ] {
+            if !pods.is_empty() && pods.iter().all(|&pod| !model.is_isolated(pod, direction)) {
+                open.push(id);
+            }
+        }
+    }
+    listing
+}
+
+fn row(
+    filter: &Filter,
+    source: &GraphNode,
+    destination: &GraphNode,
+    edge: &GraphEdge,
+) -> Option<Row> {
+    let cut = |set: &ConnectionSet| match &filter.ports {
+        Some(ports) => set.intersection(ports),
+        None => set.clone(),
+    };
+    let (allowed, unknown) = (cut(&edge.verdict.allowed), cut(&edge.verdict.unknown));
+    if allowed.is_empty() && unknown.is_empty() {
+        return None;
+    }
+    let end = |node: &GraphNode| match node {
+        GraphNode::Workload { workload, pods, partial } => {
+            RowEnd::Workload { id: *workload, pods: partial.then(|| pods.clone()) }
+        }
+        GraphNode::Nodes(ids) => RowEnd::Nodes(ids.clone()),
+        GraphNode::External(set) => RowEnd::External(set.clone()),
+    };
+    Some(Row {
+        source: end(source),
+        destination: end(destination),
+        allowed,
+        unknown,
+        family: edge.family,
+        rules: Vec::new(),
+    })
+}
+
+/// Joins rows that differ in one end only, where these ends together are one thing: variants of a
+/// workload, nodes, addresses.
+fn join(world: &World, rows: Vec<Row>, source: bool) -> Vec<Row> {
+    type Key = (Part, RowEnd, ConnectionSet, ConnectionSet, Option<Family>);
+    #[derive(PartialEq, Eq, PartialOrd, Ord)]
+    enum Part {
+        Workload(WorkloadId),
+        Nodes,
+        External,
+    }
+    let mut out = Vec::new();
+    let mut parts: BTreeMap<Key, RowEnd> = BTreeMap::new();
+    for row in rows {
+        let (end, other) =
+            if source { (&row.source, &row.destination) } else { (&row.destination, &row.source) };
+        let part = match end {
+            RowEnd::Workload { pods: None, .. } => {
+                out.push(row);
+                continue;
+            }
+            RowEnd::Workload { id, .. } => Part::Workload(*id),
+            RowEnd::Nodes(_) => Part::Nodes,
+            RowEnd::External(_) => Part::External,
+        };
+        let key = (part, other.clone(), row.allowed.clone(), row.unknown.clone(), row.family);
+        let end = end.clone();
+        match parts.entry(key) {
+            std::collections::btree_map::Entry::Vacant(entry) => {
+                entry.insert(end);
+            }
+            std::collections::btree_map::Entry::Occupied(mut entry) => match (entry.get_mut(), end)
+            {
+                (RowEnd::External(all), RowEnd::External(more)) => *all = all.union(&more),
+                (RowEnd::Nodes(all), RowEnd::Nodes(more)) => all.extend(more),
+                (
+                    RowEnd::Workload { pods: Some(all), .. },
+                    RowEnd::Workload { pods: Some(more), .. },
+                ) => all.extend(more),
+                _ => {}
+            },
+        }
+    }
+    for ((_, other, allowed, unknown, family), mut end) in parts {
+        match &mut end {
+            RowEnd::Workload { id, pods } => {
+                let whole = world.cluster.workload(*id).pods.len();
+                if let Some(own) = pods {
+                    own.sort();
+                    if own.len() == whole {
+                        *pods = None;
+                    }
+                }
+            }
+            RowEnd::Nodes(ids) => ids.sort(),
+            RowEnd::External(_) => {}
+        }
+        let (source, destination) = if source { (end, other) } else { (other, end) };
+        out.push(Row { source, destination, allowed, unknown, family, rules: Vec::new() });
+    }
+    out
+}
+
+/// The rules that open the first connection of a row.
+fn opening_rules(world: &World, row: &Row) -> Vec<(String, Span)> {
+    let cluster = &world.cluster;
+    let peers = |end: &RowEnd| -> Vec<Peer> {
+        match end {
+            RowEnd::Workload { id, pods } => {
+                let pods = pods.as_ref().unwrap_or(&cluster.workload(*id).pods);
+                pods.iter().map(|&pod| Peer::Pod(pod)).collect()
+            }
+            RowEnd::Nodes(ids) => ids.iter().map(|&id| Peer::Node(id, None)).collect(),
+            // Any address of a row stands for all.
+            RowEnd::External(set) => {
+                set.first().map(|a| Peer::External(IpSet::address(a))).into_iter().collect()
+            }
+        }
+    };
+    let set = if row.allowed.is_empty() { &row.unknown } else { &row.allowed };
+    let Some((protocol, port, _)) = set.ranges().next() else { return Vec::new() };
+    let (sources, destinations) = (peers(&row.source), peers(&row.destination));
+    // A pair that policies decide: not a pod and itself, nor a pod and its own node.
+    let node = |peer: &Peer| match peer {
+        Peer::Pod(id) => cluster.pod(*id).node,
+        Peer::Node(id, _) => Some(*id),
+        Peer::External(_) => None,
+    };
+    let on_node = |peer: &Peer| match peer {
+        Peer::Pod(id) => cluster.pod(*id).host_network,
+        Peer::Node(..) => true,
+        Peer::External(_) => false,
+    };
+    let one_pod = |peer: &Peer| matches!(peer, Peer::Pod(id) if !cluster.pod(*id).stand_in);
+    let pair =
+        sources.iter().flat_map(|a| destinations.iter().map(move |b| (a, b))).find(|(a, b)| {
+            let itself = a == b && one_pod(a);
+            let own_node = on_node(a) && node(a).is_some() && node(a) == node(b);
+            !itself && !own_node
+        });
+    let Some((source, destination)) = pair else { return Vec::new() };
+    let wanted = row.family.or(world.options.family);
+    let mut families = common_families(cluster, source, destination).into_iter();
+    let Some(family) = families.find(|&f| wanted.is_none_or(|wanted| wanted == f)) else {
+        return Vec::new();
+    };
+    let flow =
+        Flow { source: source.clone(), destination: destination.clone(), family, protocol, port };
+    let found = trace(cluster, &world.policies, &flow);
+    let found = reasons(
+        world,
+        &found,
+        &row.source.name(world, Length::Short),
+        &row.destination.name(world, Length::Short),
+    );
+    let rules = found.into_iter().filter(|reason| reason.rule.is_some());
+    rules.filter_map(|reason| Some((reason.text, reason.span?))).collect()
+}
+
+/// A name for a set of outside addresses: of the zones that it holds whole, what it lacks of a
+/// zone, or its blocks.
+fn outside_name(set: &IpSet, length: Length) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    for family in Family::ALL {
+        let own = set.only(family);
+        if own.is_empty() {
+            continue;
+        }
+        let suffix = if family == Family::V6 { " (IPv6)" } else { "" };
+        if own == routable_addresses(family) {
+            parts.push(format!("anywhere outside{suffix}"));
+            continue;
+        }
+        for (name, zone) in [
+            ("internet", public_addresses(family)),
+            ("private addresses", private_addresses(family)),
+            ("link-local addresses", link_local_addresses(family)),
+        ] {
+            let part = own.intersection(&zone);
+            if part.is_empty() {
+                continue;
+            }
+            let missing = zone.difference(&part);
+            if missing.is_empty() {
+                parts.push(format!("{name}{suffix}"));
+            } else if missing.to_blocks().len() < part.to_blocks().len() {
+                parts.push(format!("{name}{suffix} except {}", block_names(&missing, length)));
+            } else {
+                parts.push(block_names(&part, length));
+            }
+        }
+    }
+    parts.join(", ")
+}
+
+/// How much of a long name to print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    /// The first few parts, and how many more there are: for people.
+    Short,
+    /// All of it: different ends have different names.
+    Full,
+}
+
+/// The blocks of a set: all, or the first few.
+pub(super) fn block_names(set: &IpSet, length: Length) -> String {
+    const FEW: usize = 6;
+    let blocks = set.to_blocks();
+    if length == Length::Full || blocks.len() <= FEW {
+        return set.to_string();
+    }
+    let few = IpSet::blocks(blocks.iter().take(FEW - 1).copied());
+    format!("{few} and {} more blocks", blocks.len() - (FEW - 1))
+}
+
+impl RowEnd {
+    /// The end as printed.
+    pub fn name(&self, world: &World, length: Length) -> String {
+        let shown = |all: usize| if length == Length::Full { all } else { all.min(3) };
+        match self {
+            Self::Workload { id, pods: None } => world.cluster.workload_name(*id),
+            Self::Workload { id, pods: Some(pods) } => {
+                let take = shown(pods.len());
+                let names: Vec<&str> =
+                    pods.iter().take(take).map(|&pod| &*world.cluster.pod(pod).name).collect();
+                let more = pods.len() - take;
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                format!("{} ({}{more})", world.cluster.workload_name(*id), names.join(", "))
+            }
+            Self::Nodes(ids) if ids.len() > 1 && ids.len() == world.cluster.nodes.len() => {
+                "every node".into()
+            }
+            Self::Nodes(ids) => {
+                let take = shown(ids.len());
+                let names: Vec<String> = ids
+                    .iter()
+                    .take(take)
+                    .map(|&id| format!("node/{}", world.cluster.node(id).name))
+                    .collect();
+                let more = ids.len() - take;
+                let more = if more > 0 { format!(" and {more} more nodes") } else { String::new() };
+                format!("{}{more}", names.join(", "))
+            }
+            Self::External(set) => outside_name(set, length),
+        }
+    }
+}

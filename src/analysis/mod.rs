@@ -1,0 +1,34 @@
+//! Questions to answers, as data.
+//!
+//! Input: a [`Model`](crate::engine::Model) and a question. Output: an answer that a renderer can
+//! show in any format. Nothing here prints.
+//!
+//! ```text
+//!   text ─ endpoint ─▶ peers ─ query ─▶ CanAnswer      (can, questions, scenario)
+//!                              list  ─▶ Listing        (list, graph)
+//!                              truth_table ─▶ TruthTable
+//!                              inventory ─▶ Inventory
+//! ```
+
+mod asked;
+mod endpoint;
+mod inventory;
+mod list;
+mod port;
+mod query;
+mod questions;
+mod reason;
+mod scenario;
+mod truth_table;
+mod world;
+
+pub use endpoint::{Endpoint, EndpointError, Member, Scope, resolve_endpoint};
+pub use inventory::{Inventory, NamespaceRow, PolicyRow, WorkloadRow, inventory};
+pub use list::{Filter, Length, Listing, Row, RowEnd, list};
+pub use port::{PortError, PortQuery};
+pub use query::{Answer, CanAnswer, Group, can};
+pub use questions::{Question, QuestionAnswer, answer_questions, parse_questions};
+pub use reason::Reason;
+pub use scenario::{Expectation, Failure, Scenario, ScenarioError, ScenarioResult, run_scenario};
+pub use truth_table::{TruthTable, truth_table};
+pub use world::{LeftOut, Options, World};

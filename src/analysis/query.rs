@@ -1,0 +1,567 @@
+//! "Can A reach B on port P", with the reason.
+
+use super::asked::Asked;
+use super::endpoint::{Endpoint, EndpointError, Member};
+use super::list::{Length, block_names};
+use super::port::PortQuery;
+use super::reason::{Reason, assumes_private_address, reasons};
+use super::world::World;
+use crate::cluster::NodeId;
+use crate::engine::reference::Flow;
+use crate::engine::{Decision, Model, Peer, Trace, Verdict, common_families, trace};
+use crate::net::{ConnectionSet, Family, IpSet, Protocol};
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+/// The answer to the whole question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Answer {
+    /// Every pair may connect on every port asked.
+    Allowed,
+    /// No pair may.
+    Denied,
+    /// Some may and some may not.
+    Partly,
+    /// None is known to be denied, and not all are known to be allowed.
+    Undetermined,
+}
+
+impl Answer {
+    /// The word that answers start with.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied => "denied",
+            Self::Partly => "partly",
+            Self::Undetermined => "undetermined",
+        }
+    }
+}
+
+/// What was asked, and everything that answers it.
+#[derive(Clone, Debug)]
+pub struct CanAnswer {
+    /// The first end, as printed.
+    pub source: String,
+    /// The second end, as printed.
+    pub destination: String,
+    /// The port, as printed; `None` if none was given.
+    pub port: Option<String>,
+    /// The answer.
+    pub answer: Answer,
+    /// Pairs that have the same answer for the same reason.
+    pub groups: Vec<Group>,
+    /// How many pairs there are.
+    pub pairs: usize,
+    /// How many of them are allowed in full.
+    pub allowed_pairs: usize,
+    /// What else is to be known.
+    pub notes: Vec<String>,
+    /// Whether an assumed pod address decided.
+    pub assumed_address: bool,
+}
+
+/// Pairs that have the same answer for the same reason.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// Their answer.
+    pub answer: Answer,
+    /// Sources, as printed, without repetition.
+    pub sources: Vec<String>,
+    /// Destinations, as printed, without repetition.
+    pub destinations: Vec<String>,
+    /// How many pairs.
+    pub pairs: usize,
+    /// What was asked, by number; everything if no port was given.
+    pub asked: ConnectionSet,
+    /// What of it is allowed.
+    pub allowed: ConnectionSet,
+    /// What of it cannot be said.
+    pub unknown: ConnectionSet,
+    /// The address family.
+    pub family: Option<Family>,
+    /// Why, by direction.
+    pub reasons: Vec<Reason>,
+    /// The port that the reasons are about, where several were asked and not all are allowed.
+    pub explained: Option<String>,
+    /// The decision in full, for one of the pairs on one of the ports.
+    pub trace: Option<Trace>,
+}
+
+/// More kinds of pairs than this are grouped by their verdict alone.
+const MOST_EXPLAINED: usize = 400;
+
+/// What is asked of pairs that the engine cannot tell apart.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct PairKey {
+    family: Option<Family>,
+    asked: ConnectionSet,
+}
+
+/// What makes ends of pairs alike: their class, the node where that can matter, and what is asked.
+type BucketKey = (PeerKey, Option<NodeId>, Option<Option<ConnectionSet>>);
+
+/// Groups members by key, in the order of first mention.
+fn buckets(
+    members: &[Member],
+    key: impl Fn(&Member) -> BucketKey,
+) -> Vec<(BucketKey, Vec<&Member>)> {
+    let mut out: Vec<(BucketKey, Vec<&Member>)> = Vec::new();
+    let mut places: HashMap<BucketKey, usize> = HashMap::new();
+    for member in members {
+        let key = key(member);
+        if let Some((_, bucket)) = places.get(&key).and_then(|&at| out.get_mut(at)) {
+            bucket.push(member);
+        } else {
+            places.insert(key.clone(), out.len());
+            out.push((key, vec![member]));
+        }
+    }
+    out
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum PeerKey {
+    Class(usize),
+    Itself(Peer),
+}
+
+/// Answers a question. Errors are about the port: one that no destination has.
+pub fn can(
+    world: &World,
+    model: &Model<'_>,
+    source: &Endpoint,
+    destination: &Endpoint,
+    ports: &[PortQuery],
+) -> Result<CanAnswer, EndpointError> {
+    let asked_of = Asked::new(world, destination, ports)?;
+    let sources = cut(model, &source.members);
+    let destinations = cut(model, &destination.members);
+    let several = sources.len() * destinations.len() > 1;
+    // Ends that nothing tells apart are asked about once, however many there are.
+    let on_nodes =
+        sources.iter().any(|m| node_of(world, &m.peer).is_some() || is_node(world, &m.peer));
+    let from_buckets = buckets(&sources, |member| {
+        (peer_key(model, &member.peer), node_of(world, &member.peer), None)
+    });
+    let to_buckets = buckets(&destinations, |member| {
+        let node = match &member.peer {
+            Peer::Pod(id) if on_nodes => world.cluster.pod(*id).node,
+            _ => None,
+        };
+        (peer_key(model, &member.peer), node, Some(asked_of.of(&member.peer)))
+    });
+    // Of very many kinds of pairs each verdict is explained once, not each pair of kinds.
+    let coarse = from_buckets.len() * to_buckets.len() > MOST_EXPLAINED;
+    let mut by_verdict: HashMap<(PairKey, Verdict), usize> = HashMap::new();
+    let mut found: Vec<(PairKey, Pairs)> = Vec::new();
+    let mut skipped = 0;
+    for (_, to) in &to_buckets {
+        let asked_of_bucket = to.first().and_then(|member| asked_of.of(&member.peer));
+        for (_, from) in &from_buckets {
+            let Some(pairs) = Pairs::new(world, from, to, several) else { continue };
+            let (a, b) = (&pairs.first.0.peer, &pairs.first.1.peer);
+            if is_other_family(world, source, a, (destination, b))
+                || is_other_family(world, destination, b, (source, a))
+            {
+                continue;
+            }
+            let Some(asked) = asked_of_bucket.clone() else {
+                skipped += pairs.count;
+                continue;
+            };
+            let key = PairKey { family: choose_family(world, source, destination, a, b), asked };
+            if coarse {
+                let verdict =
+                    key.family.map_or_else(Verdict::none, |family| model.verdict(a, b, family));
+                let place = by_verdict.entry((key.clone(), verdict)).or_insert(found.len());
+                if let Some((_, alike)) = found.get_mut(*place) {
+                    alike.absorb(pairs);
+                    continue;
+                }
+            }
+            found.push((key, pairs));
+        }
+    }
+    if found.is_empty() {
+        return Err(asked_of.nothing_to_ask(destination));
+    }
+    let mut notes = Vec::new();
+    let stands_for_several = |member: &Member| {
+        matches!(member.peer, Peer::Pod(id) if world.cluster.pod(id).stand_in)
+            && destinations.iter().any(|other| other.peer == member.peer)
+    };
+    if sources.iter().any(stands_for_several) {
+        notes.push("a template stands for several pods: asked about two of them (a pod always reaches itself)".into());
+    }
+    if skipped > 0 {
+        notes.push(format!(
+            "{skipped} pairs have no such port at the destination and were left out"
+        ));
+    }
+    if coarse {
+        notes.push("the reasons shown are those of one pair of each verdict".into());
+    }
+    let mut groups: Vec<Group> = Vec::new();
+    let mut differs = None;
+    let mut assumed_address = false;
+    for (key, pairs) in found {
+        let (from, to) = pairs.first.clone();
+        let group = evaluate(world, model, &key, &from, &to, pairs);
+        assumed_address |= group.trace.as_ref().is_some_and(|t| assumes_private_address(world, t));
+        if differs.is_none()
+            && world.options.family.is_none()
+            && source.family.or(destination.family).is_none()
+        {
+            differs = other_family(world, model, &key, &from.peer, &to.peer);
+        }
+        let alike = groups.iter_mut().find(|g| {
+            g.answer == group.answer
+                && g.allowed == group.allowed
+                && g.unknown == group.unknown
+                && g.asked == group.asked
+                && same_reasons(&g.reasons, &group.reasons)
+        });
+        match alike {
+            Some(existing) => existing.absorb(group),
+            None => groups.push(group),
+        }
+    }
+    notes.extend(asked_of.service_notes(destination, &groups));
+    if let Some((family, word)) = differs {
+        notes.push(format!(
+            "over {family} the answer is another: {word} (`--family {}`)",
+            flag(family)
+        ));
+    }
+    let all = |pick: fn(&Group) -> &Vec<String>| {
+        groups.iter().flat_map(pick).collect::<HashSet<_>>().len()
+    };
+    let (all_sources, all_destinations) = (all(|g| &g.sources), all(|g| &g.destinations));
+    for group in &mut groups {
+        if let Some(trace) = &group.trace {
+            let from = spoken(&group.sources, all_sources, &source.name);
+            let to = spoken(&group.destinations, all_destinations, &destination.name);
+            group.reasons = reasons(world, trace, &from, &to);
+        }
+    }
+    groups.sort_by(|a, b| {
+        (a.answer, &a.sources, &a.destinations).cmp(&(b.answer, &b.sources, &b.destinations))
+    });
+    let pairs = groups.iter().map(|g| g.pairs).sum();
+    let allowed_pairs =
+        groups.iter().filter(|g| g.answer == Answer::Allowed).map(|g| g.pairs).sum();
+    let answer = combine(groups.iter().map(|g| g.answer));
+    Ok(CanAnswer {
+        source: source.name.clone(),
+        destination: destination.name.clone(),
+        port: asked_of.shown,
+        answer,
+        groups,
+        pairs,
+        allowed_pairs,
+        notes,
+        assumed_address,
+    })
+}
+
+/// How a group's ends are called in its reasons: by the whole end where they are all of it.
+fn spoken(names: &[String], all: usize, whole: &str) -> String {
+    match names {
+        names if names.len() == all => whole.to_owned(),
+        [one] => one.clone(),
+        _ => format!("some of {whole}"),
+    }
+}
+
+fn flag(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "ipv4",
+        Family::V6 => "ipv6",
+    }
+}
+
+fn combine(answers: impl Iterator<Item = Answer>) -> Answer {
+    let mut all: Vec<Answer> = answers.collect();
+    all.sort();
+    all.dedup();
+    match all.as_slice() {
+        [one] => *one,
+        many if many.iter().any(|a| matches!(a, Answer::Denied | Answer::Partly)) => Answer::Partly,
+        _ => Answer::Undetermined,
+    }
+}
+
+fn same_reasons(a: &[Reason], b: &[Reason]) -> bool {
+    let key = |reasons: &[Reason]| -> Vec<_> {
+        reasons.iter().map(|r| (r.direction, r.code, r.policies.clone(), r.rule)).collect()
+    };
+    key(a) == key(b)
+}
+
+fn is_one_pod(world: &World, peer: &Peer) -> bool {
+    matches!(peer, Peer::Pod(id) if !world.cluster.pod(*id).stand_in)
+}
+
+fn peer_key(model: &Model<'_>, peer: &Peer) -> PeerKey {
+    match peer {
+        Peer::Pod(id) => PeerKey::Class(model.class_of(*id)),
+        other => PeerKey::Itself(other.clone()),
+    }
+}
+
+/// The node whose address a source has.
+fn node_of(world: &World, source: &Peer) -> Option<NodeId> {
+    match source {
+        Peer::Node(id, _) => Some(*id),
+        Peer::Pod(id) if world.cluster.pod(*id).host_network => world.cluster.pod(*id).node,
+        _ => None,
+    }
+}
+
+fn is_node(world: &World, source: &Peer) -> bool {
+    match source {
+        Peer::Node(..) => true,
+        Peer::Pod(id) => world.cluster.pod(*id).host_network,
+        Peer::External(_) => false,
+    }
+}
+
+/// Whether a part of `internet` is of another family than the one that the question is about: that
+/// of the other end's address, or the one that the other end prefers.
+fn is_other_family(world: &World, end: &Endpoint, peer: &Peer, other: (&Endpoint, &Peer)) -> bool {
+    let Peer::External(set) = peer else { return false };
+    if end.family.is_some() {
+        return false;
+    }
+    let (other_end, other_peer) = other;
+    let preferred = || other_peer.families(&world.cluster).first().copied();
+    let wanted = world.options.family.or(other_end.family).or_else(preferred);
+    wanted.is_some_and(|family| set.only(family).is_empty())
+}
+
+/// Cuts address sets where rules cut them.
+fn cut(model: &Model<'_>, members: &[Member]) -> Vec<Member> {
+    members
+        .iter()
+        .flat_map(|member| match &member.peer {
+            Peer::External(set) if set.single().is_none() => {
+                let atoms = model.atoms(set);
+                let whole = atoms.len() == 1;
+                atoms
+                    .into_iter()
+                    .map(|atom| Member {
+                        name: if whole {
+                            member.name.clone()
+                        } else {
+                            atom_name(&member.name, set, &atom)
+                        },
+                        peer: Peer::External(atom),
+                    })
+                    .collect()
+            }
+            _ => vec![member.clone()],
+        })
+        .collect()
+}
+
+/// A part of an address set: by what it lacks of the whole, or by its blocks, whichever is shorter.
+fn atom_name(name: &str, whole: &IpSet, atom: &IpSet) -> String {
+    let missing = whole.difference(atom);
+    if missing.to_blocks().len() < atom.to_blocks().len() {
+        format!("{name} except {}", block_names(&missing, Length::Short))
+    } else {
+        block_names(atom, Length::Short)
+    }
+}
+
+fn choose_family(
+    world: &World,
+    source: &Endpoint,
+    destination: &Endpoint,
+    from: &Peer,
+    to: &Peer,
+) -> Option<Family> {
+    let common = common_families(&world.cluster, from, to);
+    let wanted = world.options.family.or(source.family).or(destination.family);
+    match wanted {
+        Some(wanted) => common.contains(&wanted).then_some(wanted),
+        None => common.first().copied(),
+    }
+}
+
+/// The other family's answer, if both ends have addresses in it for sure and it differs.
+fn other_family(
+    world: &World,
+    model: &Model<'_>,
+    key: &PairKey,
+    from: &Peer,
+    to: &Peer,
+) -> Option<(Family, &'static str)> {
+    let other = key.family?.other();
+    let known = |peer: &Peer| match peer {
+        Peer::Pod(id) => {
+            let known =
+                matches!(world.cluster.pod(*id).addresses, crate::cluster::Addresses::Known(_));
+            known && world.cluster.families(*id).contains(&other)
+        }
+        peer => peer.families(&world.cluster).contains(&other),
+    };
+    let pod = matches!(from, Peer::Pod(_)) && matches!(to, Peer::Pod(_));
+    if !pod || !known(from) || !known(to) {
+        return None;
+    }
+    let word = |family| {
+        let verdict = model.verdict(from, to, family);
+        answer_for(&key.asked, &verdict.allowed, &verdict.unknown)
+    };
+    let theirs = word(other);
+    (theirs != word(key.family?)).then(|| (other, theirs.word()))
+}
+
+/// The answer for a set of connections that were asked for.
+fn answer_for(asked: &ConnectionSet, allowed: &ConnectionSet, unknown: &ConnectionSet) -> Answer {
+    let open = asked.intersection(allowed);
+    let maybe = asked.intersection(unknown);
+    let closed = asked.difference(allowed).difference(unknown);
+    match (open.is_empty(), maybe.is_empty(), closed.is_empty()) {
+        (_, true, true) => Answer::Allowed,
+        (true, true, false) => Answer::Denied,
+        (_, _, false) => Answer::Partly,
+        (_, false, true) => Answer::Undetermined,
+    }
+}
+
+struct Pairs {
+    /// A pair that stands for all.
+    first: (Member, Member),
+    sources: BTreeSet<String>,
+    destinations: BTreeSet<String>,
+    count: usize,
+}
+
+impl Pairs {
+    fn absorb(&mut self, other: Self) {
+        self.count += other.count;
+        self.sources.extend(other.sources);
+        self.destinations.extend(other.destinations);
+    }
+
+    /// The pairs of two buckets; `None` if there is none. Of `several` pairs, those of a pod and
+    /// itself do not count: a pod that is part of both ends does not ask about itself.
+    fn new(world: &World, from: &[&Member], to: &[&Member], several: bool) -> Option<Self> {
+        let itself =
+            |a: &Member, b: &Member| several && a.peer == b.peer && is_one_pod(world, &a.peer);
+        let first = from
+            .iter()
+            .flat_map(|a| to.iter().map(move |b| (*a, *b)))
+            .find(|(a, b)| !itself(a, b))?;
+        let both: HashSet<&Peer> = from
+            .iter()
+            .map(|m| &m.peer)
+            .filter(|peer| several && is_one_pod(world, peer))
+            .collect();
+        let own = to.iter().filter(|m| both.contains(&m.peer)).count();
+        let names = |members: &[&Member]| members.iter().map(|m| m.name.clone()).collect();
+        Some(Self {
+            first: (first.0.clone(), first.1.clone()),
+            sources: names(from),
+            destinations: names(to),
+            count: from.len() * to.len() - own,
+        })
+    }
+}
+
+impl Group {
+    fn absorb(&mut self, other: Self) {
+        self.pairs += other.pairs;
+        for (list, names) in
+            [(&mut self.sources, other.sources), (&mut self.destinations, other.destinations)]
+        {
+            let all: BTreeSet<String> = std::mem::take(list).into_iter().chain(names).collect();
+            *list = all.into_iter().collect();
+        }
+    }
+}
+
+fn evaluate(
+    world: &World,
+    model: &Model<'_>,
+    key: &PairKey,
+    from: &Member,
+    to: &Member,
+    pairs: Pairs,
+) -> Group {
+    let whole = key.asked.is_all();
+    let wanted = world.options.family;
+    let Some(family) = key.family else {
+        return Group {
+            answer: Answer::Denied,
+            sources: pairs.sources.into_iter().collect(),
+            destinations: pairs.destinations.into_iter().collect(),
+            pairs: pairs.count,
+            asked: key.asked.clone(),
+            allowed: ConnectionSet::empty(),
+            unknown: ConnectionSet::empty(),
+            family: None,
+            reasons: vec![Reason::no_common_family(world, &from.peer, &to.peer, wanted)],
+            explained: None,
+            trace: None,
+        };
+    };
+    let verdict = model.verdict(&from.peer, &to.peer, family);
+    let allowed = verdict.allowed.intersection(&key.asked);
+    let unknown = verdict.unknown.intersection(&key.asked);
+    let denied = key.asked.difference(&allowed).difference(&unknown);
+    let answer = match answer_for(&key.asked, &allowed, &unknown) {
+        // Without a port the question is what is allowed: something, or nothing.
+        Answer::Partly | Answer::Undetermined if whole && !allowed.is_empty() => Answer::Allowed,
+        Answer::Partly if whole => Answer::Undetermined,
+        answer => answer,
+    };
+    // One connection of the kind that the answer is about explains it. Of denied ones, one that a
+    // direction allows: then the other direction is what stands in the way.
+    let shown = match answer {
+        Answer::Allowed => allowed.clone(),
+        Answer::Undetermined => unknown.clone(),
+        Answer::Denied | Answer::Partly => {
+            let directions = model.directions(&from.peer, &to.peer, family);
+            let half = directions.iter().map(|d| d.allowed.intersection(&denied));
+            half.into_iter()
+                .find(|set| !set.is_empty() && *set != denied)
+                .unwrap_or_else(|| denied.clone())
+        }
+    };
+    let (protocol, port) =
+        shown.ranges().next().map_or((Protocol::Tcp, 80), |(p, first, _)| (p, first));
+    // Which one is said where others have other reasons.
+    let single = ConnectionSet::port(protocol, port) == key.asked;
+    let said =
+        !single && answer != Answer::Allowed && (shown != denied || answer == Answer::Partly);
+    let flow =
+        Flow { source: from.peer.clone(), destination: to.peer.clone(), family, protocol, port };
+    let trace = trace(&world.cluster, &world.policies, &flow);
+    Group {
+        answer,
+        sources: pairs.sources.into_iter().collect(),
+        destinations: pairs.destinations.into_iter().collect(),
+        pairs: pairs.count,
+        asked: key.asked.clone(),
+        allowed,
+        unknown,
+        family: Some(family),
+        reasons: reasons(world, &trace, &from.name, &to.name),
+        explained: said.then(|| format!("{protocol}/{port}")),
+        trace: Some(trace),
+    }
+}
+
+impl CanAnswer {
+    /// The decision as questions files print it: `partly` is a kind of denied.
+    pub fn decision(&self) -> Decision {
+        match self.answer {
+            Answer::Allowed => Decision::Allowed,
+            Answer::Denied | Answer::Partly => Decision::Denied,
+            Answer::Undetermined => Decision::Unknown,
+        }
+    }
+}

@@ -1,0 +1,356 @@
+//! Why, in words, with the place that says so.
+
+use super::world::World;
+use crate::cluster::{Addresses, PodId};
+use crate::diagnostic::Span;
+use crate::engine::{
+    Decision, DirectionTrace, NearMiss, Outcome, Peer, PeerMiss, Step, Trace, Unknown,
+};
+use crate::net::{Family, IpSet};
+use crate::policy::{Direction, PeerMatch, Peers, PolicyId, PortMatch, Ports, RuleId};
+
+/// What decided one direction, or both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// The direction; `None` where no policy was asked.
+    pub direction: Option<Direction>,
+    /// Its verdict.
+    pub decision: Decision,
+    /// A stable word for it: `rule`, `isolated`, `default`, `host-network`, …
+    pub code: &'static str,
+    /// One line.
+    pub text: String,
+    /// The policies that it names.
+    pub policies: Vec<PolicyId>,
+    /// The rule that it names.
+    pub rule: Option<RuleId>,
+    /// The place that says so.
+    pub span: Option<Span>,
+    /// What came closest to another verdict, and where.
+    pub nearest: Option<(String, Span)>,
+}
+
+impl Reason {
+    /// `wanted` is the family that was asked for by flag.
+    pub(super) fn no_common_family(
+        world: &World,
+        from: &Peer,
+        to: &Peer,
+        wanted: Option<Family>,
+    ) -> Self {
+        let families = |peer: &Peer| {
+            let names: Vec<String> =
+                peer.families(&world.cluster).iter().map(ToString::to_string).collect();
+            names.join(" and ")
+        };
+        let (from, to) = (families(from), families(to));
+        let text = match wanted {
+            Some(wanted) => format!(
+                "asked for {wanted} (`--family`): the source has {from}, the destination {to}"
+            ),
+            None => {
+                format!("no address family in common: the source has {from}, the destination {to}")
+            }
+        };
+        Self {
+            direction: None,
+            decision: Decision::Denied,
+            code: "no-common-family",
+            text,
+            policies: Vec::new(),
+            rule: None,
+            span: None,
+            nearest: None,
+        }
+    }
+}
+
+/// The reasons of a decision: one for each direction, or one for both.
+pub(super) fn reasons(world: &World, trace: &Trace, from: &str, to: &str) -> Vec<Reason> {
+    match &trace.shortcut {
+        Some(Step::Loopback) => vec![Reason {
+            direction: None,
+            decision: Decision::Allowed,
+            code: "loopback",
+            text: "a pod always reaches itself".into(),
+            policies: Vec::new(),
+            rule: None,
+            span: None,
+            nearest: None,
+        }],
+        Some(_) => {
+            vec![Reason::no_common_family(world, &trace.flow.source, &trace.flow.destination, None)]
+        }
+        None => trace
+            .directions
+            .iter()
+            .filter(|direction| direction.step != Step::NotAPod)
+            .map(|direction| {
+                let (end, other) = match direction.direction {
+                    Direction::Egress => (from, to),
+                    Direction::Ingress => (to, from),
+                };
+                one(world, direction, end, other)
+            })
+            .collect(),
+    }
+}
+
+fn one(world: &World, trace: &DirectionTrace, end: &str, other: &str) -> Reason {
+    let direction = trace.direction;
+    let (code, text, policies, rule, span) = match &trace.step {
+        Step::Rule(id) => {
+            let rule = world.policies.rule(*id);
+            let text = rule_name(world, *id);
+            ("rule", text, vec![rule.policy], Some(*id), Some(rule.span))
+        }
+        Step::Isolated(policies) => {
+            let span = policies.first().map(|&id| world.policies.policy(id).span);
+            (
+                "isolated",
+                isolated(world, policies, direction, end, other),
+                policies.clone(),
+                None,
+                span,
+            )
+        }
+        Step::Default => (
+            "default",
+            format!("no policy selects {} for {direction}", short(end)),
+            vec![],
+            None,
+            None,
+        ),
+        Step::NotEnforced => {
+            let cni = world.options.cni.map_or("the CNI", |cni| cni.name);
+            ("not-enforced", format!("{cni} does not enforce policies"), vec![], None, None)
+        }
+        Step::HostNetwork => {
+            let text = format!("{} is on its node's network: no policy selects it", short(end));
+            ("host-network", text, vec![], None, None)
+        }
+        Step::OwnNode => {
+            let text = format!("the node that {} runs on always reaches it", short(end));
+            ("own-node", text, vec![], None, None)
+        }
+        Step::Unknown(why, rule) => {
+            let (text, span) = unknown(world, *why, *rule, trace);
+            let span = rule.map(|id| world.policies.rule(id).span).or(span);
+            let policies = rule.map(|id| world.policies.rule(id).policy).into_iter().collect();
+            ("unknown", text, policies, *rule, span)
+        }
+        Step::Loopback | Step::NoCommonFamily | Step::NotAPod => {
+            ("outside", format!("{} is no pod", short(end)), vec![], None, None)
+        }
+    };
+    let nearest = trace.nearest.as_ref().filter(|_| trace.decision == Decision::Denied);
+    let nearest = nearest.and_then(|miss| near(world, miss, other));
+    Reason {
+        direction: Some(direction),
+        decision: trace.decision,
+        code,
+        text,
+        policies,
+        rule,
+        span,
+        nearest,
+    }
+}
+
+/// `db-from-api, rule 1`
+fn rule_name(world: &World, id: RuleId) -> String {
+    let rule = world.policies.rule(id);
+    format!("{}, rule {}", world.policies.policy(rule.policy).name, rule.index + 1)
+}
+
+/// The last part of a printed name: `shop/deploy/web` → `web`. Addresses and phrases stay whole.
+fn short(name: &str) -> &str {
+    let parts: Vec<&str> = name.split('/').collect();
+    match parts.as_slice() {
+        [_, _, last] if !name.contains(' ') => last,
+        _ => name,
+    }
+}
+
+fn isolated(
+    world: &World,
+    policies: &[PolicyId],
+    direction: Direction,
+    end: &str,
+    other: &str,
+) -> String {
+    let names: Vec<&str> = policies.iter().map(|&id| &*world.policies.policy(id).name).collect();
+    let rules: usize =
+        policies.iter().map(|&id| world.policies.policy(id).rules[direction.index()].len()).sum();
+    let shown = match names.as_slice() {
+        [a, b, c, rest @ ..] if !rest.is_empty() => {
+            format!("{a}, {b}, {c} and {} more", rest.len())
+        }
+        names => names.join(", "),
+    };
+    let select = if names.len() == 1 { "selects" } else { "select" };
+    let end = short(end);
+    if rules == 0 {
+        let it = match direction {
+            Direction::Egress => "lets it reach nothing",
+            Direction::Ingress => "lets nothing in",
+        };
+        let it = if names.len() == 1 { it.to_owned() } else { it.replacen("lets", "let", 1) };
+        return format!("{shown} {select} {end} and {it}");
+    }
+    match direction {
+        Direction::Egress => {
+            format!("{shown} {select} {end}; no rule lets it reach {}", short(other))
+        }
+        Direction::Ingress => format!("{shown} {select} {end}; no rule lets {} in", short(other)),
+    }
+}
+
+fn unknown(
+    world: &World,
+    why: Unknown,
+    rule: Option<RuleId>,
+    trace: &DirectionTrace,
+) -> (String, Option<Span>) {
+    let cluster = &world.cluster;
+    let rule = rule.map(|id| rule_name(world, id)).unwrap_or_default();
+    let policy = trace.policies.first().map(|p| world.policies.policy(p.policy).span);
+    match why {
+        Unknown::PodAddress(pod) => {
+            let host = cluster.pod(pod).host_network;
+            let what = if host { "its node's address" } else { "its address, a private one," };
+            let name = cluster.pod_name(pod);
+            (format!("{rule} is about addresses; {}: {what} is not known", short(&name)), None)
+        }
+        Unknown::NodeAddress(node) => {
+            let name = &cluster.node(node).name;
+            (format!("{rule} is about addresses, and those of node {name} are not known"), None)
+        }
+        Unknown::NamespaceLabels(namespace) => {
+            let name = &cluster.namespace(namespace).name;
+            let text = format!(
+                "{rule} selects namespaces by label, and the input has no usable Namespace object of `{name}`"
+            );
+            (text, None)
+        }
+        Unknown::Placement(pod) => {
+            let name = cluster.pod_name(pod);
+            let text = format!(
+                "no rule lets it in, but the node that {} runs on always reaches it: which one is not known",
+                short(&name)
+            );
+            (text, policy)
+        }
+        Unknown::BlindSpot(spot) => match cluster.blind_spots.get(spot) {
+            Some(spot) => {
+                (format!("{} may select it and is not in the model", spot.what), Some(spot.span))
+            }
+            None => ("something in the input may be a policy".into(), None),
+        },
+    }
+}
+
+fn near(world: &World, miss: &NearMiss, other: &str) -> Option<(String, Span)> {
+    let rule = world.policies.rule(miss.rule);
+    let number = rule.index + 1;
+    let cluster = &world.cluster;
+    let labels = |pod: PodId| &cluster.pod(pod).labels;
+    let several = {
+        let policy = world.policies.policy(rule.policy);
+        let name = &policy.name;
+        move |text: String| format!("{name}, rule {number} {text}")
+    };
+    let selector_span = match &rule.peers {
+        Peers::Of(list) => list.first().map(|selector| selector.span),
+        Peers::Any => None,
+    };
+    let (text, span) = match &miss.peer {
+        None => {
+            let span = match &rule.ports {
+                Ports::Of(list) => list.first().map(|port| port.span),
+                Ports::Any => None,
+            };
+            (format!("lets {} through on {}", short(other), rule_ports(&rule.ports)), span)
+        }
+        Some(PeerMiss::PodLabel { wanted, pod }) => {
+            let found = match labels(*pod).get(&wanted.key) {
+                Some(value) => format!("has {}={value}", wanted.key),
+                None => format!("has no label {}", wanted.key),
+            };
+            (format!("wants {wanted}, {} {found}", short(other)), Some(wanted.span))
+        }
+        Some(PeerMiss::NamespaceLabel { wanted, pod }) => {
+            let namespace = cluster.namespace(cluster.pod(*pod).namespace);
+            let found = match namespace.labels.get(&wanted.key) {
+                Some(value) => format!("has {}={value}", wanted.key),
+                None => format!("has no label {}", wanted.key),
+            };
+            (
+                format!("wants namespaces with {wanted}, {} {found}", namespace.name),
+                Some(wanted.span),
+            )
+        }
+        Some(PeerMiss::OtherNamespace { pod }) => {
+            let namespace = &cluster.namespace(cluster.pod(*pod).namespace).name;
+            let text =
+                format!("is about pods of its own namespace, {} is in {namespace}", short(other));
+            (text, selector_span)
+        }
+        Some(PeerMiss::HostNetwork) => (
+            format!("selects by labels, which {} on its node's network has none of", short(other)),
+            selector_span,
+        ),
+        Some(PeerMiss::NotAPod | PeerMiss::Address) => return None,
+    };
+    Some((several(text), span.unwrap_or(rule.span)))
+}
+
+/// The ports of a rule in words.
+pub(crate) fn rule_ports(ports: &Ports) -> String {
+    match ports {
+        Ports::Any => "every port".into(),
+        Ports::Of(list) => {
+            let each: Vec<String> = list
+                .iter()
+                .map(|port| match &port.matches {
+                    PortMatch::Numbers(set) => set.to_string(),
+                    PortMatch::Named { protocol, name } => format!("{protocol}/{name}"),
+                })
+                .collect();
+            each.join(", ")
+        }
+    }
+}
+
+/// Whether the verdict rests on the assumption that pods have private addresses: a block was
+/// matched, or not, against an address that is not known.
+pub(super) fn assumes_private_address(world: &World, trace: &Trace) -> bool {
+    trace.directions.iter().any(|direction| {
+        let other = match direction.direction {
+            Direction::Egress => &trace.flow.destination,
+            Direction::Ingress => &trace.flow.source,
+        };
+        let Peer::Pod(id) = other else { return false };
+        let pod = world.cluster.pod(*id);
+        if pod.host_network || pod.addresses != Addresses::Unknown {
+            return false;
+        }
+        direction.policies.iter().flat_map(|p| &p.rules).any(|rule| {
+            let Peers::Of(list) = &world.policies.rule(rule.rule).peers else {
+                return false;
+            };
+            rule.port
+                && !matches!(rule.peer, Outcome::Unknown(_))
+                && list.iter().any(|selector| match &selector.matches {
+                    PeerMatch::Addresses(set) => is_partial(set, trace.flow.family),
+                    PeerMatch::Pods(_) => false,
+                })
+        })
+    })
+}
+
+/// Whether a block holds some addresses of a family and not all: only then an address matters.
+fn is_partial(set: &IpSet, family: Family) -> bool {
+    let own = set.only(family);
+    !own.is_empty() && own != IpSet::all(family)
+}

@@ -1,0 +1,117 @@
+//! Everything that questions are asked of: loaded, resolved, compiled, enforced.
+
+use crate::cluster::{Assumptions, ClusterState, resolve};
+use crate::diagnostic::{Diagnostic, Severity, SourceMap};
+use crate::enforcement::{CniProfile, enforce};
+use crate::manifest::{Loaded, Reason, SetAside};
+use crate::net::Family;
+use crate::policy::{PolicySet, compile};
+
+/// What the user decides about the whole run.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// What is taken for granted.
+    pub assumptions: Assumptions,
+    /// The CNI, if one is named.
+    pub cni: Option<&'static CniProfile>,
+    /// Answer without the objects that have errors.
+    pub skip_invalid: bool,
+    /// Answer as if policies that are not evaluated were not there.
+    pub ignore_unsupported: bool,
+    /// Answer for this family only.
+    pub family: Option<Family>,
+    /// `-n` was given: bare names and selectors are looked up there.
+    pub namespace_given: bool,
+}
+
+/// What an answer goes without, as the user asked it to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Objects and files with errors.
+    pub broken: usize,
+    /// Policies that are not evaluated.
+    pub unsupported: usize,
+}
+
+/// A resolved cluster with its effective policies.
+#[derive(Debug)]
+pub struct World {
+    /// The texts.
+    pub sources: SourceMap,
+    /// The cluster.
+    pub cluster: ClusterState,
+    /// The policies as the CNI enforces them.
+    pub policies: PolicySet,
+    /// What was set aside.
+    pub set_aside: Vec<SetAside>,
+    /// What is to be said of the input.
+    pub diagnostics: Vec<Diagnostic>,
+    /// How many objects were read, used or not.
+    pub objects: usize,
+    /// How many files were read.
+    pub files: usize,
+    /// What the user decided.
+    pub options: Options,
+}
+
+impl World {
+    /// Resolves, compiles and enforces what was loaded.
+    pub fn new(loaded: Loaded, options: Options) -> Self {
+        let mut loaded = loaded;
+        let objects = loaded.resources.len()
+            + loaded
+                .set_aside
+                .iter()
+                .filter(|item| !matches!(item.reason, Reason::NotAnObject | Reason::Unreadable))
+                .count();
+        let (mut cluster, found) =
+            resolve(std::mem::take(&mut loaded.resources), &loaded.set_aside, &options.assumptions);
+        loaded.diagnostics.extend(found);
+        loaded.diagnostics.sort_by_key(Diagnostic::sort_key);
+        if options.ignore_unsupported {
+            cluster.blind_spots.retain(|spot| spot.reason != Reason::UnsupportedPolicy);
+        }
+        let policies = enforce(compile(&cluster), options.cni);
+        Self {
+            sources: loaded.sources,
+            cluster,
+            policies,
+            set_aside: loaded.set_aside,
+            diagnostics: loaded.diagnostics,
+            objects,
+            files: loaded.files,
+            options,
+        }
+    }
+
+    /// How many errors the input has.
+    pub fn errors(&self) -> usize {
+        self.diagnostics.iter().filter(|d| d.severity == Severity::Error).count()
+    }
+
+    /// What the user asked to go on without.
+    pub fn left_out(&self) -> LeftOut {
+        let count = |wanted: fn(Reason) -> bool| {
+            self.set_aside.iter().filter(|item| wanted(item.reason)).count()
+        };
+        let mut left = LeftOut::default();
+        if self.options.skip_invalid && self.errors() > 0 {
+            left.broken = self.cluster.left_out_twice
+                + count(|reason| {
+                    matches!(
+                        reason,
+                        Reason::InvalidObject | Reason::InvalidPolicy | Reason::Unreadable
+                    )
+                });
+        }
+        if self.options.ignore_unsupported {
+            left.unsupported = count(|reason| reason == Reason::UnsupportedPolicy);
+        }
+        left
+    }
+
+    /// How many policies the input has, whatever the CNI makes of them.
+    pub fn declared_policies(&self) -> usize {
+        self.cluster.policies.len()
+    }
+}

@@ -1,0 +1,328 @@
+//! Arguments.
+
+use crate::enforcement;
+use crate::net::Family;
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
+use std::path::PathBuf;
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+/// Kubernetes network reachability, simulated: who can connect to whom, and why.
+#[derive(Debug, Parser)]
+#[command(
+    name = "kubereach",
+    version,
+    styles = STYLES,
+    after_help = "Exit status: 0 allowed or done, 1 denied for some pairs or all, 2 wrong usage or input, 3 undetermined.",
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+    #[command(flatten)]
+    pub(super) global: Global,
+}
+
+/// Options of every verb that are about output.
+#[derive(Args, Debug)]
+pub(super) struct Global {
+    /// When to use colour.
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        help_heading = "Output"
+    )]
+    pub(super) color: ColorWhen,
+    /// Only ASCII symbols.
+    #[arg(long, global = true, help_heading = "Output")]
+    pub(super) ascii: bool,
+    /// No warnings.
+    #[arg(long, short, global = true, help_heading = "Output")]
+    pub(super) quiet: bool,
+    /// Notes as well as warnings.
+    #[arg(long, short, global = true, conflicts_with = "quiet", help_heading = "Output")]
+    pub(super) verbose: bool,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum ColorWhen {
+    /// On a terminal, unless `NO_COLOR` is set.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl ColorWhen {
+    pub(super) fn write_global(self) {
+        let choice = match self {
+            Self::Auto => anstream::ColorChoice::Auto,
+            Self::Always => anstream::ColorChoice::Always,
+            Self::Never => anstream::ColorChoice::Never,
+        };
+        choice.write_global();
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Verb {
+    /// Can SRC reach DST, on which ports, and why.
+    #[command(
+        before_help = "Examples:\n  kubereach can -f scenarios/shop shop/deploy/api shop/sts/db --port 5432\n  kubereach can -f scenarios/shop --cni flannel shop/deploy/web shop/sts/db --port 5432"
+    )]
+    Can(CanArgs),
+    /// Every allowed connection, between workloads and with addresses outside.
+    #[command(
+        before_help = "Examples:\n  kubereach list -f scenarios/shop\n  kubereach list -f scenarios/shop -n payments --direction ingress -o wide"
+    )]
+    List(ListArgs),
+    /// A truth table of pods and pods for one port: `.` allowed, `X` denied, `?` undetermined,
+    /// `-` no port of that name.
+    #[command(
+        before_help = "Examples:\n  kubereach matrix -f scenarios/default-deny --port 80\n  kubereach matrix -f scenarios/shop --in shop --port 8080"
+    )]
+    Matrix(MatrixArgs),
+    /// A picture of the allowed connections.
+    #[command(
+        before_help = "Examples:\n  kubereach graph -f scenarios/shop -o dot\n  kubereach graph -f scenarios/shop -n payments -o dot | dot -Tsvg > payments.svg"
+    )]
+    Graph(GraphArgs),
+    /// What was understood: namespaces, workloads, policies, and what was set aside.
+    #[command(
+        before_help = "Examples:\n  kubereach inventory -f scenarios/shop\n  kubereach inventory -f scenarios/monitoring-stack -o json"
+    )]
+    Inventory(InventoryArgs),
+    /// Completions for a shell.
+    #[command(
+        before_help = "Examples:\n  kubereach completions bash > ~/.local/share/bash-completion/completions/kubereach\n  kubereach completions zsh > ~/.zfunc/_kubereach"
+    )]
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Options of every verb that are about input.
+#[derive(Args, Clone, Debug)]
+pub(super) struct Input {
+    /// A file, a folder (read recursively: .yaml .yml .json), or `-` for standard input.
+    #[arg(long = "filename", short, value_name = "PATH", required = true, help_heading = "Input")]
+    pub(super) filename: Vec<String>,
+    /// Folders are always read recursively; taken for the habit of kubectl's users.
+    #[arg(long, short = 'R', hide = true)]
+    pub(super) recursive: bool,
+    /// The namespace of objects and names that state none; `list`, `graph` and `matrix` show what
+    /// concerns it.
+    #[arg(long, short, value_name = "NAME", value_parser = namespace, help_heading = "Input")]
+    pub(super) namespace: Option<String>,
+    #[arg(long, value_name = "NAME", value_parser = cni, help_heading = "Input", help = cni_help())]
+    pub(super) cni: Option<&'static enforcement::CniProfile>,
+    /// Blocks that pods without a known address have theirs from [default: any private address].
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', help_heading = "Input")]
+    pub(super) pod_cidr: Vec<IpNet>,
+    /// Answer for one address family [default: the first that both ends have].
+    #[arg(long, value_name = "FAMILY", help_heading = "Input")]
+    pub(super) family: Option<FamilyArg>,
+    /// Answer without the objects that have errors, and say so.
+    #[arg(long, help_heading = "Input")]
+    pub(super) skip_invalid: bool,
+    /// Answer as if policies of APIs that are not evaluated were not there.
+    #[arg(long, help_heading = "Input")]
+    pub(super) ignore_unsupported: bool,
+    /// Keep pods that have succeeded or failed, as if they ran.
+    #[arg(long, help_heading = "Input")]
+    pub(super) include_finished: bool,
+}
+
+fn cni_names() -> String {
+    let names: Vec<&str> = enforcement::PROFILES.iter().map(|profile| profile.name).collect();
+    names.join(", ")
+}
+
+fn cni_help() -> String {
+    format!("The CNI that is installed: it decides what becomes of policies [{}]", cni_names())
+}
+
+fn cni(name: &str) -> Result<&'static enforcement::CniProfile, String> {
+    enforcement::find(name).ok_or_else(|| format!("known are {}", cni_names()))
+}
+
+fn namespace(name: &str) -> Result<String, String> {
+    let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    if !name.is_empty() && name.len() <= 63 && name.bytes().all(legal) {
+        Ok(name.to_owned())
+    } else {
+        Err("a namespace has lower case letters, digits and hyphens".into())
+    }
+}
+
+/// An address family.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum FamilyArg {
+    /// IPv4.
+    Ipv4,
+    /// IPv6.
+    Ipv6,
+}
+
+impl From<FamilyArg> for Family {
+    fn from(family: FamilyArg) -> Self {
+        match family {
+            FamilyArg::Ipv4 => Self::V4,
+            FamilyArg::Ipv6 => Self::V6,
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Ends of a question:
+  NAMESPACE/KIND/NAME   shop/deploy/web, shop/sts/db, shop/svc/api (its pods and targetPort)
+  NAMESPACE/NAME        a workload or pod, if the first part is no kind
+  KIND/NAME, NAME       in the namespace of -n
+  LABELS                app=web, 'tier in (front,back),!canary' (in the namespace of -n, or in all)
+  ns/NAME, node/NAME    every pod of a namespace; a node
+  ADDRESS, CIDR         an address of a pod or node is that pod or node
+  internet              every public address")]
+pub(super) struct CanArgs {
+    #[command(flatten)]
+    pub(super) input: Input,
+    /// Who connects.
+    #[arg(value_name = "SRC", required_unless_present = "questions")]
+    pub(super) source: Option<String>,
+    /// To whom.
+    #[arg(value_name = "DST", required_unless_present = "questions")]
+    pub(super) destination: Option<String>,
+    /// A port: 80, 53/udp, 8000-8100, or the name of a container or Service port. Repeatable;
+    /// without it the answer is what is allowed.
+    #[arg(long, short, value_name = "PORT", value_delimiter = ',')]
+    pub(super) port: Vec<String>,
+    /// Answer many: a file (or `-`) with one `SRC DST PORT[/PROTO]` a line.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["source", "destination", "port"])]
+    pub(super) questions: Option<String>,
+    /// text, json; with --questions also csv.
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    pub(super) output: CanFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum CanFormat {
+    Text,
+    Json,
+    Csv,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct ListArgs {
+    #[command(flatten)]
+    pub(super) input: Input,
+    #[command(flatten)]
+    pub(super) filter: FilterArgs,
+    /// How to print.
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    pub(super) output: ListFormat,
+}
+
+/// Which connections.
+#[derive(Args, Debug)]
+pub(super) struct FilterArgs {
+    /// Only connections of this workload (an end as `can` takes it).
+    #[arg(long, short, value_name = "END", help_heading = "Filter")]
+    pub(super) workload: Option<String>,
+    /// Only these ports: 80, 53/udp, 8000-8100.
+    #[arg(long, short, value_name = "PORT", value_delimiter = ',', help_heading = "Filter")]
+    pub(super) port: Vec<String>,
+    /// Only connections into (ingress) or out of (egress) the namespace or workload.
+    #[arg(long, value_name = "DIRECTION", help_heading = "Filter")]
+    pub(super) direction: Option<DirectionArg>,
+    /// Pairs that no policy isolates as well.
+    #[arg(long, help_heading = "Filter")]
+    pub(super) all: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum DirectionArg {
+    Ingress,
+    Egress,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ListFormat {
+    Text,
+    /// With the rules that open each connection, and no rows joined.
+    Wide,
+    Json,
+    Yaml,
+    Csv,
+    /// Markdown.
+    Md,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct MatrixArgs {
+    #[command(flatten)]
+    pub(super) input: Input,
+    /// The port: 80, 53/udp, 8000-8100, or the name of a container port.
+    #[arg(long, short, value_name = "PORT")]
+    pub(super) port: String,
+    /// Only pods of this namespace.
+    #[arg(long = "in", value_name = "NAMESPACE")]
+    pub(super) within: Option<String>,
+    /// How to print.
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    pub(super) output: MatrixFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum MatrixFormat {
+    Text,
+    Json,
+    /// One pair a line.
+    Csv,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct GraphArgs {
+    #[command(flatten)]
+    pub(super) input: Input,
+    #[command(flatten)]
+    pub(super) filter: FilterArgs,
+    /// The language of the picture.
+    #[arg(long, short, value_name = "FORMAT", default_value = "dot")]
+    pub(super) output: GraphFormat,
+    /// A file instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(super) out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum GraphFormat {
+    /// Graphviz.
+    Dot,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct InventoryArgs {
+    #[command(flatten)]
+    pub(super) input: Input,
+    /// How to print.
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    pub(super) output: InventoryFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum InventoryFormat {
+    Text,
+    Json,
+}

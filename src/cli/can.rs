@@ -1,0 +1,85 @@
+//! `kubereach can`
+
+use super::Status;
+use super::args::{CanArgs, CanFormat, Global};
+use super::console;
+use crate::analysis::{
+    Answer, EndpointError, World, answer_questions, can, parse_questions, resolve_endpoint,
+};
+use crate::engine::{Decision, Model};
+use crate::manifest::read_text;
+use crate::render;
+
+pub(super) fn run(args: &CanArgs, global: &Global) -> Status {
+    if args.questions.as_deref() == Some("-") && args.input.filename.iter().any(|f| f == "-") {
+        return console::usage_error(
+            "standard input cannot be manifests and questions at once",
+            None,
+        );
+    }
+    if args.questions.is_none() && args.output == CanFormat::Csv {
+        return console::usage_error("`-o csv` goes with `--questions`", None);
+    }
+    // What is wrong with the arguments is said before a long load.
+    let ports = match console::ports(&args.port) {
+        Ok(ports) => ports,
+        Err(status) => return status,
+    };
+    let world = match console::open(&args.input, global) {
+        Ok(world) => world,
+        Err(status) => return status,
+    };
+    let model = Model::new(&world.cluster, &world.policies);
+    if let Some(file) = &args.questions {
+        return many(&world, &model, file, args.output);
+    }
+    let (Some(source), Some(destination)) = (&args.source, &args.destination) else {
+        return console::usage_error("SRC and DST are missing", None);
+    };
+    let answer = resolve_endpoint(&world, source).and_then(|source| {
+        let destination = resolve_endpoint(&world, destination)?;
+        can(&world, &model, &source, &destination, &ports)
+    });
+    match answer {
+        Err(EndpointError { message, help }) => console::usage_error(&message, help.as_deref()),
+        Ok(answer) => {
+            if args.output == CanFormat::Json {
+                console::print_json(&render::can_json(&world, &answer));
+            } else {
+                console::print(&render::can_text(&world, &answer, console::look(global)));
+            }
+            match answer.answer {
+                Answer::Allowed => Status::Success,
+                Answer::Denied | Answer::Partly => Status::Denied,
+                Answer::Undetermined => Status::Undetermined,
+            }
+        }
+    }
+}
+
+/// Answers a file of questions. The status is that of the worst answer: an error, then
+/// undetermined, then denied.
+fn many(world: &World, model: &Model<'_>, file: &str, format: CanFormat) -> Status {
+    let text = read_text(&file.into());
+    let text = match text {
+        Ok(text) => text,
+        Err(error) => return console::usage_error(&format!("cannot read `{file}`: {error}"), None),
+    };
+    let answers = answer_questions(world, model, parse_questions(&text));
+    match format {
+        CanFormat::Text => console::print(&render::questions_text(&answers)),
+        CanFormat::Json => console::print_json(&render::questions_json(world, &answers)),
+        CanFormat::Csv => console::print(&render::questions_csv(&answers)),
+    }
+    let any =
+        |wanted| answers.iter().any(|a| a.answer.as_ref().is_ok_and(|a| a.decision() == wanted));
+    if answers.iter().any(|answer| answer.answer.is_err()) {
+        Status::Error
+    } else if any(Decision::Unknown) {
+        Status::Undetermined
+    } else if any(Decision::Denied) {
+        Status::Denied
+    } else {
+        Status::Success
+    }
+}

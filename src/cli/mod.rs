@@ -1,0 +1,70 @@
+//! The command line: arguments, one file for each verb, exit statuses.
+//!
+//! ```text
+//!   args ─▶ console (load, resolve, report) ─▶ can | list | matrix | graph | inventory ─▶ Status
+//! ```
+
+mod args;
+mod can;
+mod console;
+mod graph;
+mod inventory;
+mod list;
+mod matrix;
+
+use args::{Cli, Verb};
+use clap::{CommandFactory, FromArgMatches};
+use std::process::ExitCode;
+
+/// Exit statuses, as documented in `--help`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Status {
+    /// Allowed, or done.
+    Success = 0,
+    /// Denied, for some pairs or all.
+    Denied = 1,
+    /// The arguments or the input are wrong.
+    Error = 2,
+    /// It cannot be said.
+    Undetermined = 3,
+}
+
+impl From<Status> for ExitCode {
+    fn from(status: Status) -> Self {
+        Self::from(status as u8)
+    }
+}
+
+/// Runs the program under the name that users call it by (`kubereach`, `kubectl reach`).
+pub fn main(name: &'static str) -> ExitCode {
+    let command = Cli::command().bin_name(name);
+    let cli = match command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no errors; anything else is wrong usage.
+            let status = if error.use_stderr() { Status::Error } else { Status::Success };
+            let _ = error.print();
+            return status.into();
+        }
+    };
+    run(cli, name).into()
+}
+
+fn run(cli: Cli, name: &'static str) -> Status {
+    cli.global.color.write_global();
+    match cli.verb {
+        Verb::Can(args) => can::run(&args, &cli.global),
+        Verb::List(args) => list::run(&args, &cli.global),
+        Verb::Matrix(args) => matrix::run(&args, &cli.global),
+        Verb::Graph(args) => graph::run(&args, &cli.global),
+        Verb::Inventory(args) => inventory::run(&args, &cli.global),
+        Verb::Completions { shell } => {
+            let mut command = Cli::command();
+            let name = name.replace(' ', "-");
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command, name, &mut script);
+            console::print(&String::from_utf8_lossy(&script));
+            Status::Success
+        }
+    }
+}

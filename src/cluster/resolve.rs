@@ -1,0 +1,517 @@
+//! Resources to the [`ClusterState`].
+
+use super::labels::NAMESPACE_NAME;
+use super::owners::{Chain, WorkloadKey, Workloads, climb};
+use super::state::{
+    AddressOwner, Addresses, Assumptions, BlindSpot, ClusterState, Collapsed, FinishedPod,
+    Namespace, Node, NodeId, Pod, PodId, PolicyObject, Service, Workload, WorkloadId,
+};
+use crate::diagnostic::{Code, Diagnostic, Span};
+use crate::manifest::{
+    Labels, PodResource, PodShape, Reason, Resource, SetAside, WorkloadResource,
+};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Builds the cluster out of what was loaded.
+///
+/// The order of resources changes nothing but which of two equal objects is called the second.
+pub fn resolve(
+    resources: Vec<Resource>,
+    set_aside: &[SetAside],
+    assumptions: &Assumptions,
+) -> (ClusterState, Vec<Diagnostic>) {
+    let mut diagnostics = Vec::new();
+    let resources = number_generated_names(resources);
+    let (resources, mut twice) = without_duplicates(resources, assumptions, &mut diagnostics);
+    let mut state = ClusterState { left_out_twice: twice.len(), ..ClusterState::default() };
+    state.set_assumptions(assumptions);
+    let namespace_of = |r: &Resource| namespace_name(r, assumptions);
+
+    namespaces(&mut state, &resources, set_aside, assumptions);
+    nodes(&mut state, &resources);
+
+    let workloads: Workloads<'_> = resources
+        .iter()
+        .filter_map(|r| match r {
+            Resource::Workload(w) => {
+                let (group, kind) = (Arc::clone(&w.group), Arc::clone(&w.kind));
+                Some(((namespace_of(r), group, kind, Arc::clone(&w.meta.name)), w))
+            }
+            _ => None,
+        })
+        .collect();
+    let mut plan = pods(&mut state, &resources, &workloads, assumptions);
+    let collapsed = stand_ins(&mut plan, &workloads);
+    let ids = build(&mut state, plan, &workloads);
+    for (key, owner) in collapsed {
+        if let (Some(&owner), Some(namespace)) = (ids.get(&owner), state.find_namespace(&key.0)) {
+            state.collapsed.push(Collapsed { namespace, kind: key.2, name: key.3, owner });
+        }
+    }
+    addresses(&mut state, &mut diagnostics);
+
+    for resource in resources {
+        let name = namespace_name(&resource, assumptions);
+        let Some(namespace) = state.find_namespace(&name) else {
+            continue;
+        };
+        match resource {
+            Resource::Service(s) => state.services.push(Service {
+                namespace,
+                name: s.meta.name,
+                selector: s.selector,
+                ports: s.ports,
+                cluster_ips: s.cluster_ips,
+                external_name: s.external_name,
+                span: s.meta.span,
+            }),
+            Resource::NetworkPolicy(resource) => {
+                state.policies.push(PolicyObject { namespace, resource });
+            }
+            _ => {}
+        }
+    }
+    state.services.sort_by(|a, b| (a.namespace, &a.name).cmp(&(b.namespace, &b.name)));
+    state.policies.sort_by(|a, b| {
+        (a.namespace, &a.resource.meta.name).cmp(&(b.namespace, &b.resource.meta.name))
+    });
+    blind_spots(&mut state, set_aside, &mut twice, assumptions);
+    (state, diagnostics)
+}
+
+/// Objects with `generateName` get another name each time they are created: `job-*`, `job-*2`, ….
+fn number_generated_names(mut resources: Vec<Resource>) -> Vec<Resource> {
+    let mut seen: HashMap<Arc<str>, usize> = HashMap::new();
+    for resource in &mut resources {
+        let meta = resource.meta_mut();
+        if meta.name.ends_with('*') {
+            let count = seen.entry(Arc::clone(&meta.name)).or_default();
+            *count += 1;
+            if *count > 1 {
+                meta.name = format!("{}{count}", meta.name).into();
+            }
+        }
+    }
+    resources
+}
+
+fn namespace_name(resource: &Resource, assumptions: &Assumptions) -> Arc<str> {
+    let own = resource.meta().namespace.as_ref();
+    Arc::clone(own.unwrap_or(&assumptions.default_namespace))
+}
+
+fn is_cluster_wide(resource: &Resource) -> bool {
+    matches!(resource, Resource::Namespace(_) | Resource::Node(_))
+}
+
+/// Takes out objects that are there twice and say different things: nobody can tell which of them a
+/// cluster would have. Of equal ones the first stays.
+fn without_duplicates(
+    resources: Vec<Resource>,
+    assumptions: &Assumptions,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> (Vec<Resource>, Vec<Resource>) {
+    type Key = (Arc<str>, String, Arc<str>);
+    let key = |r: &Resource| -> Key {
+        let namespace = if is_cluster_wide(r) { "".into() } else { namespace_name(r, assumptions) };
+        let (group, kind) = r.group_kind();
+        (namespace, format!("{kind}.{group}"), Arc::clone(&r.meta().name))
+    };
+    let mut places: HashMap<Key, Vec<(Span, u64)>> = HashMap::new();
+    for resource in &resources {
+        let meta = resource.meta();
+        places.entry(key(resource)).or_default().push((meta.span, meta.digest));
+    }
+    let (mut single, mut twice) = (Vec::new(), Vec::new());
+    let mut equal: Vec<(String, Span, Span)> = Vec::new();
+    for resource in resources {
+        let found = places.get(&key(&resource)).map(Vec::as_slice).unwrap_or_default();
+        let span = resource.meta().span;
+        let [(first, digest), _, ..] = *found else {
+            single.push(resource);
+            continue;
+        };
+        let (_, kind) = resource.group_kind();
+        let (namespace, _, name) = key(&resource);
+        let slash = if namespace.is_empty() { "" } else { "/" };
+        let what = format!("{kind} `{namespace}{slash}{name}`");
+        if found.iter().all(|(_, other)| *other == digest) {
+            if span == first {
+                single.push(resource);
+            } else {
+                equal.push((what, span, first));
+            }
+            continue;
+        }
+        if span != first {
+            diagnostics.push(
+                Diagnostic::new(
+                    Code::DuplicateObject,
+                    format!("{what} stands twice in the input, and differs"),
+                )
+                .at(span, "applied in this order, this one silently replaces the other")
+                .also_at(first, "the first one")
+                .help("load one of them: name the files with `-f`"),
+            );
+        }
+        twice.push(resource);
+    }
+    if let Some((what, span, first)) = equal.first() {
+        let mut warning = Diagnostic::new(
+            Code::RepeatedObject,
+            match equal.len() {
+                1 => format!("{what} stands twice in the input and says the same"),
+                n => format!("{n} objects stand twice in the input and say the same"),
+            },
+        )
+        .at(*span, "read once")
+        .also_at(*first, "here already");
+        if equal.len() > 1 {
+            let names: Vec<&str> = equal.iter().take(5).map(|(what, ..)| what.as_str()).collect();
+            let more = equal.len().saturating_sub(5);
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            warning = warning.note(format!("they are {}{more}", names.join(", ")));
+        }
+        diagnostics.push(warning);
+    }
+    (single, twice)
+}
+
+fn namespaces(
+    state: &mut ClusterState,
+    resources: &[Resource],
+    set_aside: &[SetAside],
+    assumptions: &Assumptions,
+) {
+    let mut found: BTreeMap<Arc<str>, Option<&Labels>> = BTreeMap::new();
+    found.insert(Arc::clone(&assumptions.default_namespace), None);
+    for resource in resources.iter().filter(|r| !is_cluster_wide(r)) {
+        found.entry(namespace_name(resource, assumptions)).or_default();
+    }
+    for namespace in set_aside
+        .iter()
+        .filter(|s| s.reason != Reason::Irrelevant)
+        .filter_map(|s| s.namespace.clone())
+    {
+        found.entry(namespace).or_default();
+    }
+    for resource in resources {
+        if let Resource::Namespace(meta) = resource {
+            found.insert(Arc::clone(&meta.name), Some(&meta.labels));
+        }
+    }
+    for (name, declared) in found {
+        let mut labels = declared.cloned().unwrap_or_default();
+        labels.set(NAMESPACE_NAME, Arc::clone(&name));
+        state.namespaces.push(Namespace { name, labels, declared: declared.is_some() });
+    }
+}
+
+/// Nodes of the input, and those that pods name.
+fn nodes(state: &mut ClusterState, resources: &[Resource]) {
+    let mut found: BTreeMap<Arc<str>, Node> = BTreeMap::new();
+    for resource in resources {
+        if let Resource::Node(node) = resource {
+            let name = Arc::clone(&node.meta.name);
+            let labels = node.meta.labels.clone();
+            found.insert(
+                Arc::clone(&name),
+                Node { name, labels, addresses: node.addresses.clone() },
+            );
+        }
+    }
+    for resource in resources {
+        let Resource::Pod(pod) = resource else {
+            continue;
+        };
+        let Some(name) = &pod.node else { continue };
+        let node = found.entry(Arc::clone(name)).or_insert_with(|| Node {
+            name: Arc::clone(name),
+            labels: Labels::default(),
+            addresses: Vec::new(),
+        });
+        // A pod knows addresses of its node.
+        let host = if pod.shape.host_network { &pod.addresses[..] } else { &[] };
+        for &address in host.iter().chain(&pod.host_addresses) {
+            if !node.addresses.contains(&address) {
+                node.addresses.push(address);
+            }
+        }
+    }
+    state.nodes = found.into_values().collect();
+}
+
+/// A workload in the making.
+#[derive(Default)]
+struct Draft {
+    pods: Vec<DraftPod>,
+    finished: usize,
+    span: Span,
+}
+
+struct DraftPod {
+    name: Arc<str>,
+    via: Vec<(Arc<str>, Arc<str>)>,
+    shape: PodShape,
+    node: Option<NodeId>,
+    addresses: Addresses,
+    stand_in: bool,
+    span: Span,
+}
+
+type Plan = BTreeMap<WorkloadKey, Draft>;
+
+fn pods(
+    state: &mut ClusterState,
+    resources: &[Resource],
+    workloads: &Workloads<'_>,
+    assumptions: &Assumptions,
+) -> Plan {
+    let mut plan = Plan::new();
+    let node_of_address: HashMap<IpAddr, NodeId> = state
+        .node_ids()
+        .flat_map(|id| state.node(id).addresses.iter().map(move |&address| (address, id)))
+        .collect();
+    for resource in resources {
+        let Resource::Pod(pod) = resource else {
+            continue;
+        };
+        let namespace = namespace_name(resource, assumptions);
+        let chain = climb(&namespace, &pod.meta, &pod.shape.labels, workloads);
+        let Chain { top, via } = chain.unwrap_or_else(|| Chain {
+            top: (Arc::clone(&namespace), "".into(), "Pod".into(), Arc::clone(&pod.meta.name)),
+            via: Vec::new(),
+        });
+        let draft =
+            plan.entry(top).or_insert_with(|| Draft { span: pod.meta.span, ..Draft::default() });
+        if pod.finished && !assumptions.include_finished {
+            draft.finished += 1;
+            if let Some(namespace) = state.find_namespace(&namespace) {
+                let name = Arc::clone(&pod.meta.name);
+                state.finished.push(FinishedPod { namespace, name, span: pod.meta.span });
+            }
+            continue;
+        }
+        let by_name = pod.node.as_deref().and_then(|name| state.find_node(name));
+        let by_address = || pod.host_addresses.iter().find_map(|a| node_of_address.get(a)).copied();
+        draft.pods.push(DraftPod {
+            name: Arc::clone(&pod.meta.name),
+            via,
+            shape: pod.shape.clone(),
+            node: by_name.or_else(by_address),
+            addresses: pod_addresses(state, pod, by_name),
+            stand_in: false,
+            span: pod.meta.span,
+        });
+    }
+    state.finished.sort_by(|a, b| (a.namespace, &a.name).cmp(&(b.namespace, &b.name)));
+    plan
+}
+
+fn pod_addresses(state: &ClusterState, pod: &PodResource, node: Option<NodeId>) -> Addresses {
+    if !pod.addresses.is_empty() {
+        return Addresses::Known(pod.addresses.clone());
+    }
+    if pod.shape.host_network {
+        let of_node = node.map(|id| &state.node(id).addresses).filter(|a| !a.is_empty());
+        if let Some(addresses) = of_node {
+            return Addresses::Known(addresses.clone());
+        }
+    }
+    Addresses::Unknown
+}
+
+/// Adds workloads that have no pods in the input: one pod stands for those they would make.
+/// Returns the controllers whose pods are their owner's: (their key, the owner's).
+fn stand_ins(plan: &mut Plan, workloads: &Workloads<'_>) -> Vec<(WorkloadKey, WorkloadKey)> {
+    let mut collapsed = Vec::new();
+    for (key, workload) in workloads {
+        let namespace = &key.0;
+        let chain = climb(namespace, &workload.meta, &workload.template.labels, workloads);
+        // Owned by something else: its owner's pods are meant, whose template may be newer.
+        let top = chain.as_ref().map_or(key, |chain| &chain.top);
+        let draft = plan
+            .entry(top.clone())
+            .or_insert_with(|| Draft { span: workload.meta.span, ..Draft::default() });
+        if chain.is_some() {
+            collapsed.push((key.clone(), top.clone()));
+            if workloads.contains_key(top) {
+                continue;
+            }
+        }
+        // A revision that was scaled down makes no pods; a Job whose pods have finished no more.
+        let old = chain.is_some() && workload.replicas == Some(0);
+        let over = &*workload.kind == "Job" && draft.finished > 0;
+        let live = draft.pods.iter().any(|pod| !pod.stand_in);
+        if live || over || old {
+            continue;
+        }
+        let mut via: Vec<(Arc<str>, Arc<str>)> = Vec::new();
+        if let Some(chain) = chain {
+            via.push((Arc::clone(&workload.kind), Arc::clone(&workload.meta.name)));
+            via.extend(chain.via);
+        }
+        draft.pods.push(DraftPod {
+            // Several revisions of one owner are told apart by their own names.
+            name: Arc::clone(&workload.meta.name),
+            via,
+            shape: workload.template.clone(),
+            node: None,
+            addresses: Addresses::Unknown,
+            stand_in: true,
+            span: workload.meta.span,
+        });
+    }
+    collapsed
+}
+
+fn build(
+    state: &mut ClusterState,
+    plan: Plan,
+    workloads: &Workloads<'_>,
+) -> BTreeMap<WorkloadKey, WorkloadId> {
+    let mut ids = BTreeMap::new();
+    for (key, mut draft) in plan {
+        let Some(namespace) = state.find_namespace(&key.0) else {
+            continue;
+        };
+        let object: Option<&&WorkloadResource> = workloads.get(&key);
+        let workload = WorkloadId::new(state.workloads.len());
+        ids.insert(key.clone(), workload);
+        draft.pods.sort_by(|a, b| a.name.cmp(&b.name));
+        let mut pods = Vec::new();
+        for pod in draft.pods {
+            pods.push(PodId::new(state.pods.len()));
+            state.pods.push(Pod {
+                namespace,
+                name: pod.name,
+                workload,
+                via: pod.via,
+                labels: pod.shape.labels,
+                ports: pod.shape.ports,
+                host_network: pod.shape.host_network,
+                node: pod.node,
+                addresses: pod.addresses,
+                stand_in: pod.stand_in,
+                span: pod.span,
+            });
+        }
+        state.workloads.push(Workload {
+            namespace,
+            group: key.1,
+            kind: key.2,
+            name: key.3,
+            pods,
+            replicas: object.and_then(|object| object.replicas),
+            span: object.map_or(draft.span, |object| object.meta.span),
+        });
+    }
+    ids
+}
+
+/// Whose each address is. A pod's own address wins over a node's: a node's address can be known
+/// from elsewhere and be out of date, a running pod's is what packets carry.
+fn addresses(state: &mut ClusterState, diagnostics: &mut Vec<Diagnostic>) {
+    let mut owners: HashMap<IpAddr, AddressOwner> = HashMap::new();
+    for id in state.node_ids() {
+        for &address in &state.node(id).addresses {
+            owners.entry(address).or_insert(AddressOwner::Node(id));
+        }
+    }
+    let mut reported = BTreeSet::new();
+    for id in state.pod_ids() {
+        let pod = state.pod(id);
+        let Addresses::Known(addresses) = &pod.addresses else {
+            continue;
+        };
+        for &address in addresses {
+            if pod.host_network {
+                let owner = pod.node.map_or(AddressOwner::Pod(id), AddressOwner::Node);
+                owners.entry(address).or_insert(owner);
+                continue;
+            }
+            if let Some(AddressOwner::Pod(other)) = owners.insert(address, AddressOwner::Pod(id))
+                && !state.pod(other).host_network
+                && reported.insert(address)
+            {
+                diagnostics.push(
+                    Diagnostic::new(
+                        Code::SharedAddress,
+                        format!("two running pods have the address `{address}`"),
+                    )
+                    .at(pod.span, "this pod")
+                    .also_at(state.pod(other).span, "and this one")
+                    .note("a question about the address is answered for one of them"),
+                );
+            }
+        }
+    }
+    state.owners = owners;
+}
+
+fn blind_spots(
+    state: &mut ClusterState,
+    set_aside: &[SetAside],
+    twice: &mut Vec<Resource>,
+    assumptions: &Assumptions,
+) {
+    let mut spots: Vec<BlindSpot> = Vec::new();
+    for item in set_aside.iter().filter(|item| item.reason.may_hide_a_policy()) {
+        let legal = |name: &str| {
+            name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
+        // A namespace that cannot be is a typo of one that we cannot guess.
+        // A policy of an API that we do not know may be about any pod unless it states a namespace;
+        // a namespace that cannot be is a typo of one that we cannot guess.
+        let everywhere = match (&item.namespace, item.reason) {
+            (_, Reason::Unreadable) => true,
+            (Some(name), _) => {
+                !legal(name) || item.kind.as_deref().is_none_or(is_cluster_wide_policy)
+            }
+            (None, Reason::InvalidPolicy) => false,
+            (None, _) => !item.kind.as_deref().is_some_and(is_namespaced_policy),
+        };
+        let own = item.namespace.as_ref().unwrap_or(&assumptions.default_namespace);
+        let namespace = if everywhere { None } else { state.find_namespace(own) };
+        spots.push(BlindSpot {
+            what: Arc::clone(&item.what),
+            reason: item.reason,
+            namespace,
+            span: item.span,
+        });
+    }
+    for resource in twice.drain(..) {
+        if let Resource::NetworkPolicy(policy) = &resource {
+            let name = namespace_name(&resource, assumptions);
+            spots.push(BlindSpot {
+                what: format!("NetworkPolicy {name}/{}, which stands twice", policy.meta.name)
+                    .into(),
+                reason: Reason::InvalidPolicy,
+                namespace: state.find_namespace(&name),
+                span: policy.meta.span,
+            });
+        }
+    }
+    spots.sort_by_key(|spot| spot.span);
+    state.blind_spots = spots;
+}
+
+/// Policies of other APIs that are not bound to a namespace, by their kind.
+fn is_cluster_wide_policy(kind: &str) -> bool {
+    ["Admin", "Cluster", "Global"].iter().any(|word| kind.contains(word))
+}
+
+/// Policies of other APIs that are known to be bound to a namespace.
+fn is_namespaced_policy(kind: &str) -> bool {
+    [
+        "ApplicationNetworkPolicy",
+        "CiliumNetworkPolicy",
+        "EgressFirewall",
+        "EgressNetworkPolicy",
+        "NetworkPolicy",
+        "SecurityGroupPolicy",
+    ]
+    .contains(&kind)
+}

@@ -1,0 +1,28 @@
+//! What is known of a CNI, as data.
+
+/// A network plugin, or a network policy enforcer beside one.
+#[derive(Clone, Copy, Debug)]
+pub struct CniProfile {
+    /// The name that `--cni` takes.
+    pub name: &'static str,
+    /// Other names that `--cni` takes.
+    pub aliases: &'static [&'static str],
+    /// What it does with NetworkPolicies.
+    pub enforcement: Enforcement,
+    /// Where that is written: a path in the project's repository, or its documentation.
+    pub source: &'static str,
+}
+
+/// What a CNI does with NetworkPolicies.
+#[derive(Clone, Copy, Debug)]
+pub enum Enforcement {
+    /// It accepts them and does nothing: every connection is allowed.
+    Ignored,
+    /// It enforces them.
+    Enforced {
+        /// Whether names of ports that init containers (sidecars) declare resolve.
+        sidecar_port_names: bool,
+        /// Where it is known to depart from what policies declare, in ways that are not modelled.
+        departures: &'static [&'static str],
+    },
+}

@@ -1,0 +1,159 @@
+//! Whether one rule matches one connection: the predicates that the specification is made of.
+
+use super::peer::Peer;
+use super::verdict::Unknown;
+use crate::cluster::{AddressKnowledge, ClusterState, PodId};
+use crate::net::{ConnectionSet, Family, Protocol};
+use crate::policy::{PeerMatch, Peers, PodsMatch, PolicySet, PortMatch, Ports, Rule};
+
+/// A yes, a no, or neither with the reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Matched {
+    Yes,
+    No,
+    Unknown(Unknown),
+}
+
+impl Matched {
+    pub(super) fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Yes, _) | (_, Self::Yes) => Self::Yes,
+            (Self::Unknown(why), _) | (_, Self::Unknown(why)) => Self::Unknown(why),
+            (Self::No, Self::No) => Self::No,
+        }
+    }
+
+    pub(super) fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::No, _) | (_, Self::No) => Self::No,
+            (Self::Unknown(why), _) | (_, Self::Unknown(why)) => Self::Unknown(why),
+            (Self::Yes, Self::Yes) => Self::Yes,
+        }
+    }
+}
+
+/// Whether a policy's subject or a rule's peer selector is about a pod.
+pub(super) fn pods(cluster: &ClusterState, selector: &PodsMatch, id: PodId) -> Matched {
+    let pod = cluster.pod(id);
+    match selector.matches(pod, cluster.namespace(pod.namespace)) {
+        Some(true) => Matched::Yes,
+        Some(false) => Matched::No,
+        None => Matched::Unknown(Unknown::NamespaceLabels(pod.namespace)),
+    }
+}
+
+/// Whether one peer selector matches the other end.
+pub(super) fn peer(
+    cluster: &ClusterState,
+    selector: &PeerMatch,
+    peer: &Peer,
+    family: Family,
+) -> Matched {
+    match (selector, peer) {
+        (PeerMatch::Pods(selector), Peer::Pod(id)) => pods(cluster, selector, *id),
+        (PeerMatch::Pods(_), Peer::Node(..) | Peer::External(_)) => Matched::No,
+        (PeerMatch::Addresses(set), peer) => match peer.address(cluster, family) {
+            AddressKnowledge::None => Matched::No,
+            AddressKnowledge::Exactly(address) => {
+                if set.contains(address) {
+                    Matched::Yes
+                } else {
+                    Matched::No
+                }
+            }
+            AddressKnowledge::OneOf(possible) if possible.is_subset(set) => Matched::Yes,
+            AddressKnowledge::OneOf(possible) if possible.is_disjoint(set) => Matched::No,
+            AddressKnowledge::OneOf(_) => match peer {
+                Peer::Pod(id) => Matched::Unknown(Unknown::PodAddress(*id)),
+                Peer::Node(id, _) => Matched::Unknown(Unknown::NodeAddress(*id)),
+                // Callers cut external sets at the borders of every block, so this is not reached.
+                Peer::External(_) => Matched::No,
+            },
+        },
+    }
+}
+
+/// Whether a rule is about the other end.
+pub(super) fn peers(cluster: &ClusterState, rule: &Rule, other: &Peer, family: Family) -> Matched {
+    match &rule.peers {
+        Peers::Any => Matched::Yes,
+        Peers::Of(list) => list
+            .iter()
+            .map(|selector| peer(cluster, &selector.matches, other, family))
+            .fold(Matched::No, Matched::or),
+    }
+}
+
+/// The ports of a destination that one port selector matches.
+pub(super) fn port_set(
+    cluster: &ClusterState,
+    policies: &PolicySet,
+    port: &PortMatch,
+    destination: &Peer,
+) -> ConnectionSet {
+    match port {
+        PortMatch::Numbers(set) => set.clone(),
+        PortMatch::Named { protocol, name } => {
+            let Peer::Pod(pod) = destination else {
+                return ConnectionSet::empty();
+            };
+            named_set(cluster, policies, *pod, *protocol, name)
+        }
+    }
+}
+
+/// The ports that a name stands for on a pod. On its node's network a pod is an address, and an
+/// address has no names (recorded from SIG-Network's reference engine and from Calico).
+pub(super) fn named_set(
+    cluster: &ClusterState,
+    policies: &PolicySet,
+    pod: PodId,
+    protocol: Protocol,
+    name: &str,
+) -> ConnectionSet {
+    if cluster.pod(pod).host_network {
+        return ConnectionSet::empty();
+    }
+    cluster
+        .named_ports(pod, protocol, name, policies.sidecar_port_names)
+        .into_iter()
+        .map(|number| ConnectionSet::port(protocol, number))
+        .fold(ConnectionSet::empty(), |all, one| all.union(&one))
+}
+
+/// The ports of a destination that a rule matches.
+pub(super) fn rule_ports(
+    cluster: &ClusterState,
+    policies: &PolicySet,
+    rule: &Rule,
+    destination: &Peer,
+) -> ConnectionSet {
+    match &rule.ports {
+        Ports::Any => ConnectionSet::all(),
+        Ports::Of(list) => list
+            .iter()
+            .map(|port| port_set(cluster, policies, &port.matches, destination))
+            .fold(ConnectionSet::empty(), |all, one| all.union(&one)),
+    }
+}
+
+/// Whether both ends are one pod: a pod cannot block itself. A stand-in for several pods is not
+/// one pod.
+pub(super) fn is_loopback(cluster: &ClusterState, source: &Peer, destination: &Peer) -> bool {
+    matches!((source, destination), (Peer::Pod(a), Peer::Pod(b)) if a == b && !cluster.pod(*a).stand_in)
+}
+
+/// Whether the source is the node that the pod runs on, whose traffic is always let in
+/// (Kubernetes documentation, "Network Policies": a pod cannot block its resident node).
+pub(super) fn from_own_node(cluster: &ClusterState, pod: PodId, source: &Peer) -> Matched {
+    let node = match source {
+        Peer::Node(id, _) => Some(*id),
+        Peer::Pod(id) if cluster.pod(*id).host_network => cluster.pod(*id).node,
+        Peer::Pod(_) | Peer::External(_) => return Matched::No,
+    };
+    match (node, cluster.pod(pod).node) {
+        (Some(a), Some(b)) if a == b => Matched::Yes,
+        (Some(_), Some(_)) => Matched::No,
+        _ => Matched::Unknown(Unknown::Placement(pod)),
+    }
+}

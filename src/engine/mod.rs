@@ -1,0 +1,29 @@
+//! The meaning of policies: who may connect to whom.
+//!
+//! Input: a [`ClusterState`](crate::cluster::ClusterState) and a
+//! [`PolicySet`](crate::policy::PolicySet). Output: verdicts. Two evaluators give the same ones:
+//! [`mod@reference`] is the specification written as code, one connection at a time; [`Model`] computes
+//! whole sets for classes of pods that no policy tells apart. Property tests hold them together.
+//!
+//! ```text
+//!   Peer × Peer × Family ─┬─ reference::evaluate  (protocol, port)   ─▶ Decision
+//!                         ├─ Model::verdict       every port at once ─▶ Verdict
+//!                         └─ trace                (protocol, port)   ─▶ which rules, and why not
+//! ```
+
+mod classes;
+mod graph;
+mod matching;
+mod model;
+mod peer;
+pub mod reference;
+mod trace;
+mod verdict;
+
+pub use graph::{GraphEdge, GraphNode, ReachabilityGraph};
+pub use model::Model;
+pub use peer::{Peer, common_families};
+pub use trace::{
+    DirectionTrace, NearMiss, Outcome, PeerMiss, PolicyTrace, RuleTrace, Step, Trace, trace,
+};
+pub use verdict::{Decision, Unknown, Verdict};

@@ -1,0 +1,397 @@
+//! The fast engine: whole verdicts, computed for classes of pods.
+
+use super::classes::{ClassId, Classes, Index, Lookup, Subjection, family_index};
+use super::matching::{self, Matched};
+use super::peer::Peer;
+use super::verdict::Verdict;
+use crate::cluster::{ClusterState, PodId};
+use crate::net::{ConnectionSet, Family, IpSet};
+use crate::policy::{
+    Action, Combine, Direction, PeerMatch, Peers, PolicyId, PolicySet, PortMatch, Ports, RuleId,
+};
+use fixedbitset::FixedBitSet;
+
+/// A cluster and its policies, ready for questions.
+pub struct Model<'a> {
+    cluster: &'a ClusterState,
+    policies: &'a PolicySet,
+    index: Index,
+    classes: Classes,
+    rules: Vec<FastRule>,
+    /// Which tier a policy is in.
+    tier_of: Vec<usize>,
+}
+
+/// A rule with its selectors and names looked up.
+struct FastRule {
+    /// `None`: any peer.
+    peers: Option<Vec<usize>>,
+    /// `None`: any port.
+    ports: Option<FastPorts>,
+}
+
+struct FastPorts {
+    numbers: ConnectionSet,
+    names: Vec<usize>,
+}
+
+/// The other end, as selectors see it.
+#[derive(Clone, Copy)]
+enum View<'p> {
+    Pod(PodId),
+    Other(&'p Peer),
+}
+
+impl<'a> Model<'a> {
+    /// Sorts the pods of a cluster into classes.
+    pub fn new(cluster: &'a ClusterState, policies: &'a PolicySet) -> Self {
+        let lookup = Lookup::new(cluster);
+        let index = Index::new(cluster, policies, &lookup);
+        let classes = Classes::new(cluster, policies, &index, &lookup);
+        let rules = policies
+            .rules
+            .iter()
+            .map(|rule| FastRule {
+                peers: match &rule.peers {
+                    Peers::Any => None,
+                    Peers::Of(list) => {
+                        let ids =
+                            list.iter().filter_map(|s| index.peer_ids.get(&s.matches).copied());
+                        Some(ids.collect())
+                    }
+                },
+                ports: match &rule.ports {
+                    Ports::Any => None,
+                    Ports::Of(list) => Some(fast_ports(list.iter().map(|p| &p.matches), &index)),
+                },
+            })
+            .collect();
+        let mut tier_of = vec![0; policies.policies.len()];
+        for (at, tier) in policies.tiers.iter().enumerate() {
+            for policy in &tier.policies {
+                tier_of[policy.index()] = at;
+            }
+        }
+        Self { cluster, policies, index, classes, rules, tier_of }
+    }
+
+    /// The cluster.
+    pub fn cluster(&self) -> &'a ClusterState {
+        self.cluster
+    }
+
+    /// The policies.
+    pub fn policies(&self) -> &'a PolicySet {
+        self.policies
+    }
+
+    /// The class of a pod. Pods of one class have the same verdict with every other peer, but for
+    /// what their own node and they themselves may always do.
+    pub fn class_of(&self, pod: PodId) -> usize {
+        self.classes.of[pod.index()]
+    }
+
+    /// Whether any policy isolates a pod in a direction, or may.
+    pub fn is_isolated(&self, pod: PodId, direction: Direction) -> bool {
+        let class = self.classes.of[pod.index()];
+        let subjection = self.subjection(class, direction);
+        subjection.blind || !subjection.policies.is_empty()
+    }
+
+    /// How many policies select a pod in a direction.
+    pub fn policies_of(&self, pod: PodId, direction: Direction) -> usize {
+        self.subjection(self.classes.of[pod.index()], direction).policies.len()
+    }
+
+    /// How every address selector takes a peer that is no pod: peers with equal signatures have
+    /// equal verdicts with every pod, by policy.
+    pub(super) fn signature_of(&self, peer: &Peer) -> Vec<u8> {
+        let mut signature = Vec::new();
+        for family in Family::ALL {
+            signature.push(u8::from(peer.families(self.cluster).contains(&family)));
+            for selector in &self.index.peers {
+                signature.push(match matching::peer(self.cluster, selector, peer, family) {
+                    Matched::Yes => 1,
+                    Matched::No => 0,
+                    Matched::Unknown(_) => 2,
+                });
+            }
+        }
+        signature
+    }
+
+    /// What policies say of each direction, egress first: without what a pod and its own node may
+    /// always do.
+    pub fn directions(&self, source: &Peer, destination: &Peer, family: Family) -> [Verdict; 2] {
+        Direction::ALL.map(|d| self.direction(d, source, destination, family, Matched::No))
+    }
+
+    /// Cuts addresses at the borders of every block that a rule names.
+    pub fn atoms(&self, addresses: &IpSet) -> Vec<IpSet> {
+        addresses.atoms(self.address_blocks())
+    }
+
+    /// Every distinct set of addresses that a rule names.
+    pub fn address_blocks(&self) -> impl Iterator<Item = &IpSet> {
+        self.index.peers.iter().filter_map(|peer| match peer {
+            PeerMatch::Addresses(set) => Some(set),
+            PeerMatch::Pods(_) => None,
+        })
+    }
+
+    fn subjection(&self, class: ClassId, direction: Direction) -> &Subjection {
+        &self.classes.subjections[self.classes.subjection_of[class][direction.index()]]
+    }
+
+    /// The verdict on every connection from one end to another, with addresses of one family.
+    pub fn verdict(&self, source: &Peer, destination: &Peer, family: Family) -> Verdict {
+        let has = |peer: &Peer| peer.families(self.cluster).contains(&family);
+        if !has(source) || !has(destination) {
+            return Verdict::none();
+        }
+        if matching::is_loopback(self.cluster, source, destination) {
+            return Verdict::all();
+        }
+        let egress = self.direction(Direction::Egress, source, destination, family, Matched::No);
+        if egress == Verdict::none() {
+            return egress;
+        }
+        let own_node = destination
+            .subject(self.cluster)
+            .map_or(Matched::No, |pod| matching::from_own_node(self.cluster, pod, source));
+        let ingress = self.direction(Direction::Ingress, source, destination, family, own_node);
+        egress.and(&ingress)
+    }
+
+    /// The verdict of policies alone: without what a pod and its own node may always do.
+    pub(super) fn by_policy(&self, source: &Peer, destination: &Peer, family: Family) -> Verdict {
+        let egress = self.direction(Direction::Egress, source, destination, family, Matched::No);
+        if egress == Verdict::none() {
+            return egress;
+        }
+        egress.and(&self.direction(Direction::Ingress, source, destination, family, Matched::No))
+    }
+
+    /// What one direction says, given whether the source is the node that the subject runs on.
+    fn direction(
+        &self,
+        direction: Direction,
+        source: &Peer,
+        destination: &Peer,
+        family: Family,
+        own_node: Matched,
+    ) -> Verdict {
+        let (end, other) = match direction {
+            Direction::Egress => (source, destination),
+            Direction::Ingress => (destination, source),
+        };
+        let Some(pod) = end.subject(self.cluster) else {
+            return Verdict::all();
+        };
+        let may_allow = match own_node {
+            Matched::Yes => return Verdict::all(),
+            Matched::No => false,
+            Matched::Unknown(_) => true,
+        };
+        let subjection = self.subjection(self.classes.of[pod.index()], direction);
+        if subjection.blind {
+            return Verdict { allowed: ConnectionSet::empty(), unknown: ConnectionSet::all() };
+        }
+        if subjection.policies.is_empty() {
+            return Verdict::all();
+        }
+        let view = match other {
+            Peer::Pod(id) => View::Pod(*id),
+            other => View::Other(other),
+        };
+        let mut sets = Sets::new(may_allow);
+        self.walk(&mut sets, subjection, direction, view, destination, family);
+        sets.verdict()
+    }
+
+    fn walk(
+        &self,
+        sets: &mut Sets,
+        subjection: &Subjection,
+        direction: Direction,
+        other: View<'_>,
+        destination: &Peer,
+        family: Family,
+    ) {
+        let mut rest = &subjection.policies[..];
+        for (at, tier) in self.policies.tiers.iter().enumerate() {
+            // Policies of a subjection are in the order of tiers.
+            let end = rest.partition_point(|(policy, _)| self.tier_of[policy.index()] <= at);
+            let (own, later) = rest.split_at(end);
+            rest = later;
+            if own.is_empty() {
+                continue;
+            }
+            match tier.combine {
+                Combine::FirstMatch => {
+                    self.first_match(sets, own, direction, other, destination, family);
+                }
+                Combine::Union => self.union(sets, own, direction, other, destination, family),
+            }
+            if sets.undecided.is_empty() {
+                return;
+            }
+        }
+        sets.decide_rest();
+    }
+
+    fn first_match(
+        &self,
+        sets: &mut Sets,
+        policies: &[(PolicyId, bool)],
+        direction: Direction,
+        other: View<'_>,
+        destination: &Peer,
+        family: Family,
+    ) {
+        let mut passed = ConnectionSet::empty();
+        for &(policy, about) in policies {
+            for &rule in &self.policies.policy(policy).rules[direction.index()] {
+                let Some(sure) = self.peer_matches(rule, other, family) else {
+                    continue;
+                };
+                let here = self.ports(rule, destination).intersection(&sets.undecided);
+                match self.policies.rule(rule).action {
+                    Action::Allow => sets.may_allow = sets.may_allow.union(&here),
+                    Action::Deny => sets.may_deny = sets.may_deny.union(&here),
+                    Action::Pass => passed = passed.union(&here),
+                }
+                if sure && about {
+                    sets.undecided = sets.undecided.difference(&here);
+                }
+            }
+        }
+        sets.undecided = sets.undecided.union(&passed);
+    }
+
+    fn union(
+        &self,
+        sets: &mut Sets,
+        policies: &[(PolicyId, bool)],
+        direction: Direction,
+        other: View<'_>,
+        destination: &Peer,
+        family: Family,
+    ) {
+        let (mut isolated, mut isolated_maybe) = (false, false);
+        let (mut yes, mut maybe) = (ConnectionSet::empty(), ConnectionSet::empty());
+        for &(id, about) in policies {
+            let policy = self.policies.policy(id);
+            if !policy.isolates[direction.index()] {
+                continue;
+            }
+            isolated |= about;
+            isolated_maybe |= !about;
+            for &rule in &policy.rules[direction.index()] {
+                let Some(sure) = self.peer_matches(rule, other, family) else {
+                    continue;
+                };
+                let ports = self.ports(rule, destination);
+                let set = if sure && about { &mut yes } else { &mut maybe };
+                *set = set.union(&ports);
+            }
+        }
+        let here = std::mem::take(&mut sets.undecided);
+        sets.may_allow = sets.may_allow.union(&here.intersection(&yes.union(&maybe)));
+        let rest = here.difference(&yes);
+        if isolated || isolated_maybe {
+            sets.may_deny = sets.may_deny.union(&rest);
+        }
+        if !isolated {
+            sets.undecided = rest;
+        }
+    }
+
+    /// Whether a rule matches the other end: for sure, maybe (`Some(false)`), or not.
+    fn peer_matches(&self, rule: RuleId, other: View<'_>, family: Family) -> Option<bool> {
+        let Some(selectors) = &self.rules[rule.index()].peers else {
+            return Some(true);
+        };
+        let mut maybe = false;
+        for &selector in selectors {
+            match other {
+                View::Pod(pod) => {
+                    let selected = &self.index.selected[selector][family_index(family)];
+                    let has = |set: &FixedBitSet| set.contains(pod.index());
+                    if has(&selected.yes) {
+                        return Some(true);
+                    }
+                    maybe |= has(&selected.maybe);
+                }
+                View::Other(peer) => {
+                    match matching::peer(self.cluster, &self.index.peers[selector], peer, family) {
+                        Matched::Yes => return Some(true),
+                        Matched::Unknown(_) => maybe = true,
+                        Matched::No => {}
+                    }
+                }
+            }
+        }
+        maybe.then_some(false)
+    }
+
+    fn ports(&self, rule: RuleId, destination: &Peer) -> ConnectionSet {
+        let Some(ports) = &self.rules[rule.index()].ports else {
+            return ConnectionSet::all();
+        };
+        let Peer::Pod(pod) = destination else {
+            return ports.numbers.clone();
+        };
+        let mut set = ports.numbers.clone();
+        for &name in &ports.names {
+            let (protocol, name) = &self.index.names[name];
+            let named = matching::named_set(self.cluster, self.policies, *pod, *protocol, name);
+            set = set.union(&named);
+        }
+        set
+    }
+}
+
+fn fast_ports<'p>(list: impl Iterator<Item = &'p PortMatch>, index: &Index) -> FastPorts {
+    let mut ports = FastPorts { numbers: ConnectionSet::empty(), names: Vec::new() };
+    for port in list {
+        match port {
+            PortMatch::Numbers(set) => ports.numbers = ports.numbers.union(set),
+            PortMatch::Named { protocol, name } => {
+                let key = (*protocol, std::sync::Arc::clone(name));
+                ports.names.extend(index.name_ids.get(&key).copied());
+            }
+        }
+    }
+    ports
+}
+
+/// What may come out for each connection. `undecided` holds those that no rule has decided yet.
+struct Sets {
+    may_allow: ConnectionSet,
+    may_deny: ConnectionSet,
+    undecided: ConnectionSet,
+}
+
+impl Sets {
+    fn new(may_allow: bool) -> Self {
+        Self {
+            may_allow: if may_allow { ConnectionSet::all() } else { ConnectionSet::empty() },
+            may_deny: ConnectionSet::empty(),
+            undecided: ConnectionSet::all(),
+        }
+    }
+
+    /// No tier decided: allowed.
+    fn decide_rest(&mut self) {
+        let rest = std::mem::take(&mut self.undecided);
+        self.may_allow = self.may_allow.union(&rest);
+    }
+
+    fn verdict(self) -> Verdict {
+        Verdict {
+            unknown: self.may_allow.intersection(&self.may_deny),
+            allowed: self.may_allow.difference(&self.may_deny),
+        }
+    }
+}

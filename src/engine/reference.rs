@@ -1,0 +1,184 @@
+//! The specification, written as code: one connection at a time, in the order of the text.
+//!
+//! Slow and obviously right; the fast engine must equal it (property tests). When they differ, read
+//! this one first, against the Kubernetes documentation.
+
+use super::matching::{self, Matched};
+use super::peer::Peer;
+use super::verdict::Decision;
+use crate::cluster::{ClusterState, PodId};
+use crate::net::{Family, Protocol};
+use crate::policy::{Action, Combine, Direction, PolicySet, Rule, Tier};
+
+/// One connection.
+#[derive(Clone, Debug)]
+pub struct Flow {
+    /// Who connects.
+    pub source: Peer,
+    /// To whom.
+    pub destination: Peer,
+    /// With addresses of which family.
+    pub family: Family,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// The destination's port.
+    pub port: u16,
+}
+
+/// Whether a connection is allowed: the source's egress and the destination's ingress must both
+/// allow it. Replies need no permission.
+pub fn evaluate(cluster: &ClusterState, policies: &PolicySet, flow: &Flow) -> Decision {
+    let common = |peer: &Peer| peer.families(cluster).contains(&flow.family);
+    if !common(&flow.source) || !common(&flow.destination) {
+        return Decision::Denied;
+    }
+    if matching::is_loopback(cluster, &flow.source, &flow.destination) {
+        return Decision::Allowed;
+    }
+    direction(cluster, policies, flow, Direction::Egress).and(direction(
+        cluster,
+        policies,
+        flow,
+        Direction::Ingress,
+    ))
+}
+
+/// What may come out: with everything known it is one of the two.
+#[derive(Default)]
+struct Outcomes {
+    allow: bool,
+    deny: bool,
+}
+
+impl Outcomes {
+    fn decision(&self) -> Decision {
+        match (self.allow, self.deny) {
+            (true, true) => Decision::Unknown,
+            (true, false) => Decision::Allowed,
+            (false, _) => Decision::Denied,
+        }
+    }
+}
+
+/// The decision of one direction.
+pub fn direction(
+    cluster: &ClusterState,
+    policies: &PolicySet,
+    flow: &Flow,
+    direction: Direction,
+) -> Decision {
+    let (end, other) = match direction {
+        Direction::Egress => (&flow.source, &flow.destination),
+        Direction::Ingress => (&flow.destination, &flow.source),
+    };
+    // Policies are about pods with an address of their own.
+    let Some(pod) = end.subject(cluster) else {
+        return Decision::Allowed;
+    };
+    let mut outcomes = Outcomes::default();
+    if direction == Direction::Ingress {
+        match matching::from_own_node(cluster, pod, other) {
+            Matched::Yes => return Decision::Allowed,
+            Matched::No => {}
+            Matched::Unknown(_) => outcomes.allow = true,
+        }
+    }
+    // What may be a policy may allow or deny anything.
+    if policies.blind.iter().any(|blind| blind.reaches(cluster.pod(pod))) {
+        return Decision::Unknown;
+    }
+    for tier in &policies.tiers {
+        let next = match tier.combine {
+            Combine::FirstMatch => {
+                first_match(cluster, policies, flow, direction, pod, tier, &mut outcomes)
+            }
+            Combine::Union => union(cluster, policies, flow, direction, pod, tier, &mut outcomes),
+        };
+        if !next {
+            return outcomes.decision();
+        }
+    }
+    // No tier decided.
+    outcomes.allow = true;
+    outcomes.decision()
+}
+
+/// Whether a rule matches the connection.
+fn rule_matches(cluster: &ClusterState, policies: &PolicySet, flow: &Flow, rule: &Rule) -> Matched {
+    let other = match rule.direction {
+        Direction::Egress => &flow.destination,
+        Direction::Ingress => &flow.source,
+    };
+    let ports = matching::rule_ports(cluster, policies, rule, &flow.destination);
+    let port = if ports.contains(flow.protocol, flow.port) { Matched::Yes } else { Matched::No };
+    matching::peers(cluster, rule, other, flow.family).and(port)
+}
+
+/// Returns whether the next tier may be asked.
+fn first_match(
+    cluster: &ClusterState,
+    policies: &PolicySet,
+    flow: &Flow,
+    direction: Direction,
+    pod: PodId,
+    tier: &Tier,
+    outcomes: &mut Outcomes,
+) -> bool {
+    let mut passed = false;
+    for policy in tier.policies.iter().map(|&id| policies.policy(id)) {
+        let about = matching::pods(cluster, &policy.subject, pod);
+        for rule in policy.rules[direction.index()].iter().map(|&id| policies.rule(id)) {
+            let matched = about.and(rule_matches(cluster, policies, flow, rule));
+            if matched == Matched::No {
+                continue;
+            }
+            match rule.action {
+                Action::Allow => outcomes.allow = true,
+                Action::Deny => outcomes.deny = true,
+                // The next tier is asked; if the rule only may match, also later rules are.
+                Action::Pass => passed = true,
+            }
+            if matched == Matched::Yes {
+                return passed;
+            }
+        }
+    }
+    true
+}
+
+/// Returns whether the next tier may be asked.
+fn union(
+    cluster: &ClusterState,
+    policies: &PolicySet,
+    flow: &Flow,
+    direction: Direction,
+    pod: PodId,
+    tier: &Tier,
+    outcomes: &mut Outcomes,
+) -> bool {
+    let mut isolated = Matched::No;
+    let mut allowed = Matched::No;
+    for policy in tier.policies.iter().map(|&id| policies.policy(id)) {
+        // Rules of a direction that the policy does not isolate have no effect.
+        if !policy.isolates[direction.index()] {
+            continue;
+        }
+        let about = matching::pods(cluster, &policy.subject, pod);
+        isolated = isolated.or(about);
+        for rule in policy.rules[direction.index()].iter().map(|&id| policies.rule(id)) {
+            allowed = allowed.or(about.and(rule_matches(cluster, policies, flow, rule)));
+        }
+    }
+    match allowed {
+        Matched::Yes => {
+            outcomes.allow = true;
+            return false;
+        }
+        Matched::Unknown(_) => outcomes.allow = true,
+        Matched::No => {}
+    }
+    if isolated != Matched::No {
+        outcomes.deny = true;
+    }
+    isolated != Matched::Yes
+}

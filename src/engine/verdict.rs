@@ -1,0 +1,88 @@
+//! Answers of the engine: allowed, denied, or unknown with its reason.
+
+use crate::cluster::{NamespaceId, NodeId, PodId};
+use crate::net::ConnectionSet;
+
+/// Why a verdict cannot be given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Unknown {
+    /// An ipBlock decides, and the pod's address is not known.
+    PodAddress(PodId),
+    /// An ipBlock decides, and the node's address is not known.
+    NodeAddress(NodeId),
+    /// A namespaceSelector decides, and the namespace's labels are not known.
+    NamespaceLabels(NamespaceId),
+    /// A pod's own node always reaches it, and it is not known which node that is.
+    Placement(PodId),
+    /// Something in the input may be a policy for the pod: the place in the list of blind spots.
+    BlindSpot(usize),
+}
+
+/// The verdict on one connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Decision {
+    /// It is allowed.
+    Allowed,
+    /// It is denied.
+    Denied,
+    /// It cannot be said.
+    Unknown,
+}
+
+impl Decision {
+    /// Both must allow.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Denied, _) | (_, Self::Denied) => Self::Denied,
+            (Self::Allowed, Self::Allowed) => Self::Allowed,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// The verdict on every connection between two ends: the three sets partition all connections.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Verdict {
+    /// What is allowed.
+    pub allowed: ConnectionSet,
+    /// What cannot be said.
+    pub unknown: ConnectionSet,
+}
+
+impl Verdict {
+    /// Everything is allowed.
+    pub fn all() -> Self {
+        Self { allowed: ConnectionSet::all(), unknown: ConnectionSet::empty() }
+    }
+
+    /// Everything is denied.
+    pub fn none() -> Self {
+        Self { allowed: ConnectionSet::empty(), unknown: ConnectionSet::empty() }
+    }
+
+    /// What is denied.
+    pub fn denied(&self) -> ConnectionSet {
+        ConnectionSet::all().difference(&self.allowed).difference(&self.unknown)
+    }
+
+    /// Both directions must allow: denied if either denies, allowed if both allow.
+    #[must_use]
+    pub fn and(&self, other: &Self) -> Self {
+        let allowed = self.allowed.intersection(&other.allowed);
+        let possible = |v: &Self| v.allowed.union(&v.unknown);
+        let unknown = possible(self).intersection(&possible(other)).difference(&allowed);
+        Self { allowed, unknown }
+    }
+
+    /// The verdict on one connection.
+    pub fn on(&self, protocol: crate::net::Protocol, port: u16) -> Decision {
+        if self.allowed.contains(protocol, port) {
+            Decision::Allowed
+        } else if self.unknown.contains(protocol, port) {
+            Decision::Unknown
+        } else {
+            Decision::Denied
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! Files to typed resources. The only module that reads the file system.
+//!
+//! Input: paths, folders, standard input. Output: [`Loaded`]: [`Resource`]s that have passed the
+//! API server's checks, [`SetAside`] for everything else, and diagnostics with file, line and
+//! column. Nothing is dropped: every object is in one of the two lists.
+//!
+//! ```text
+//!   discover ─▶ text ─▶ pieces ─▶ yaml | json ─▶ Node ─▶ object ─▶ decode ─▶ validate ─▶ Resource
+//!   (paths)    (UTF-8)  (at ---)   (go-yaml's meaning)  (envelope) (strict)  (server's rules)
+//! ```
+//!
+//! Pieces are read in parallel; the order of files and arguments changes nothing.
+
+mod decode;
+mod discover;
+mod fault;
+mod json;
+mod kinds;
+mod kustomize;
+mod load;
+mod mapping;
+mod node;
+mod object;
+mod place;
+mod positions;
+mod read;
+mod resource;
+mod scalar;
+mod template;
+mod text;
+mod validate;
+mod yaml;
+
+pub use decode::nearest;
+pub use discover::InputPath;
+pub use load::{Loaded, load, load_text, read_text};
+pub use object::{Reason, SetAside};
+pub use resource::{
+    ContainerPort, LabelSelector, Labels, Meta, NetworkPolicyResource, NodeResource, Operator,
+    Owner, PeerResource, PeerSelects, PodResource, PodShape, PortRef, PortResource, Requirement,
+    Resource, RuleResource, ServicePort, ServiceResource, WorkloadResource,
+};

@@ -1,0 +1,409 @@
+//! What later stages need of each object, and nothing else: a dump's pods are mostly other things.
+//!
+//! Every value here has been checked as the API server checks it, and defaulted as it defaults.
+
+use crate::diagnostic::Span;
+use crate::net::Protocol;
+use ipnet::IpNet;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Labels of one object, sorted by key; keys are unique.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Labels(Vec<(Arc<str>, Arc<str>)>);
+
+impl Labels {
+    /// Labels from pairs in any order; of equal keys the last counts.
+    pub fn new(pairs: impl IntoIterator<Item = (Arc<str>, Arc<str>)>) -> Self {
+        let mut labels = Self::default();
+        let mut pairs: Vec<_> = pairs.into_iter().collect();
+        pairs.sort_by(|a, b| a.0.cmp(&b.0));
+        for pair in pairs {
+            match labels.0.last_mut() {
+                Some(last) if last.0 == pair.0 => *last = pair,
+                _ => labels.0.push(pair),
+            }
+        }
+        labels
+    }
+
+    /// The value of a label; a label with an empty value is there.
+    pub fn get(&self, key: &str) -> Option<&Arc<str>> {
+        let at = self.0.binary_search_by(|(k, _)| (**k).cmp(key)).ok()?;
+        self.0.get(at).map(|(_, value)| value)
+    }
+
+    /// Sets a label.
+    pub fn set(&mut self, key: &str, value: Arc<str>) {
+        match self.0.binary_search_by(|(k, _)| (**k).cmp(key)) {
+            Ok(at) => {
+                if let Some(pair) = self.0.get_mut(at) {
+                    pair.1 = value;
+                }
+            }
+            Err(at) => self.0.insert(at, (key.into(), value)),
+        }
+    }
+
+    /// The labels, by key.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (&**key, &**value))
+    }
+
+    /// The labels, by key, for keeping.
+    pub fn pairs(&self) -> &[(Arc<str>, Arc<str>)] {
+        &self.0
+    }
+
+    /// The labels without those that `keep` turns down.
+    #[must_use]
+    pub fn filtered(&self, keep: impl Fn(&str) -> bool) -> Self {
+        Self(self.0.iter().filter(|(key, _)| keep(key)).cloned().collect())
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Display for Labels {
+    /// As kubectl prints them: `app=web,tier=front`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, (key, value)) in self.iter().enumerate() {
+            let comma = if i > 0 { "," } else { "" };
+            write!(f, "{comma}{key}={value}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What every object has.
+#[derive(Clone, Debug)]
+pub struct Meta {
+    /// `metadata.namespace` as written; filled in with the default when the cluster is resolved.
+    pub namespace: Option<Arc<str>>,
+    /// `metadata.name`; for an object with `generateName` alone, that and `*`.
+    pub name: Arc<str>,
+    /// `metadata.labels`.
+    pub labels: Labels,
+    /// The owner with `controller: true`.
+    pub owner: Option<Owner>,
+    /// The object's `metadata.name`, or the object where that is missing.
+    pub span: Span,
+    /// A 64-bit hash of what the object says: of labels, spec and addresses.
+    pub digest: u64,
+}
+
+/// `metadata.ownerReferences[]` of the managing controller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The API group of the owner (of its `apiVersion`).
+    pub group: Arc<str>,
+    /// The kind of the owner.
+    pub kind: Arc<str>,
+    /// The name of the owner.
+    pub name: Arc<str>,
+}
+
+/// An object that has a part in the answer.
+#[derive(Clone, Debug)]
+pub enum Resource {
+    /// `v1 Namespace`
+    Namespace(Meta),
+    /// `v1 Node`
+    Node(NodeResource),
+    /// `v1 Pod`
+    Pod(PodResource),
+    /// Anything with a pod template.
+    Workload(WorkloadResource),
+    /// `v1 Service`
+    Service(ServiceResource),
+    /// `networking.k8s.io/v1 NetworkPolicy`
+    NetworkPolicy(NetworkPolicyResource),
+}
+
+impl Resource {
+    /// Metadata of the object.
+    pub fn meta(&self) -> &Meta {
+        match self {
+            Self::Namespace(meta) => meta,
+            Self::Node(node) => &node.meta,
+            Self::Pod(pod) => &pod.meta,
+            Self::Workload(workload) => &workload.meta,
+            Self::Service(service) => &service.meta,
+            Self::NetworkPolicy(policy) => &policy.meta,
+        }
+    }
+
+    /// The same, to change it.
+    pub fn meta_mut(&mut self) -> &mut Meta {
+        match self {
+            Self::Namespace(meta) => meta,
+            Self::Node(node) => &mut node.meta,
+            Self::Pod(pod) => &mut pod.meta,
+            Self::Workload(workload) => &mut workload.meta,
+            Self::Service(service) => &mut service.meta,
+            Self::NetworkPolicy(policy) => &mut policy.meta,
+        }
+    }
+
+    /// API group and kind, which with namespace and name identify an object.
+    pub fn group_kind(&self) -> (&str, &str) {
+        match self {
+            Self::Namespace(_) => ("", "Namespace"),
+            Self::Node(_) => ("", "Node"),
+            Self::Pod(_) => ("", "Pod"),
+            Self::Workload(workload) => (&workload.group, &workload.kind),
+            Self::Service(_) => ("", "Service"),
+            Self::NetworkPolicy(_) => ("networking.k8s.io", "NetworkPolicy"),
+        }
+    }
+}
+
+/// `v1 Node`
+#[derive(Clone, Debug)]
+pub struct NodeResource {
+    /// Metadata.
+    pub meta: Meta,
+    /// `status.addresses` of type `InternalIP` and `ExternalIP`.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// What a pod or a pod template says of its pods.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct PodShape {
+    /// Labels of the pods.
+    pub labels: Labels,
+    /// `spec.hostNetwork`
+    pub host_network: bool,
+    /// Ports of containers and of restartable init containers (sidecars).
+    pub ports: Vec<ContainerPort>,
+}
+
+/// `containers[].ports[]`
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ContainerPort {
+    /// `name`, which NetworkPolicy ports and Services may refer to.
+    pub name: Option<Arc<str>>,
+    /// `protocol`, TCP where it is missing or empty.
+    pub protocol: Protocol,
+    /// `containerPort`
+    pub number: u16,
+    /// Declared by an init container: implementations differ on whether its name resolves.
+    pub sidecar: bool,
+}
+
+/// `v1 Pod`
+#[derive(Clone, Debug)]
+pub struct PodResource {
+    /// Metadata.
+    pub meta: Meta,
+    /// Labels, network and ports.
+    pub shape: PodShape,
+    /// `spec.nodeName`
+    pub node: Option<Arc<str>>,
+    /// `status.phase` is `Succeeded` or `Failed`: the pod holds no address any more.
+    pub finished: bool,
+    /// `status.podIPs`, else `status.podIP`, in their order.
+    pub addresses: Vec<IpAddr>,
+    /// `status.hostIPs`, else `status.hostIP`.
+    pub host_addresses: Vec<IpAddr>,
+}
+
+/// An object with a pod template.
+#[derive(Clone, Debug)]
+pub struct WorkloadResource {
+    /// Metadata.
+    pub meta: Meta,
+    /// The API group (`apps`, `batch`, `argoproj.io`, …).
+    pub group: Arc<str>,
+    /// The kind.
+    pub kind: Arc<str>,
+    /// `spec.replicas`, where the kind has it.
+    pub replicas: Option<u32>,
+    /// The pod template.
+    pub template: PodShape,
+}
+
+/// `v1 Service`
+#[derive(Clone, Debug)]
+pub struct ServiceResource {
+    /// Metadata.
+    pub meta: Meta,
+    /// `spec.selector`; `None` if there is none or it is empty (endpoints are then set by hand).
+    pub selector: Option<Labels>,
+    /// `spec.ports`
+    pub ports: Vec<ServicePort>,
+    /// `spec.clusterIPs`
+    pub cluster_ips: Vec<IpAddr>,
+    /// `spec.type: ExternalName`
+    pub external_name: Option<Arc<str>>,
+}
+
+/// `spec.ports[]` of a Service.
+#[derive(Clone, Debug)]
+pub struct ServicePort {
+    /// `name`
+    pub name: Option<Arc<str>>,
+    /// `protocol`
+    pub protocol: Protocol,
+    /// `port`
+    pub port: u16,
+    /// `targetPort`, `port` where it is missing.
+    pub target: PortRef,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// A port by number, or by the name of a container port.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PortRef {
+    /// A number.
+    Number(u16),
+    /// The name of a container port, which may be another number on each pod.
+    Name(Arc<str>),
+}
+
+impl fmt::Display for PortRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Name(name) => f.write_str(name),
+        }
+    }
+}
+
+/// `networking.k8s.io/v1 NetworkPolicy`, with `policyTypes` defaulted.
+#[derive(Clone, Debug)]
+pub struct NetworkPolicyResource {
+    /// Metadata.
+    pub meta: Meta,
+    /// `spec.podSelector`
+    pub pod_selector: LabelSelector,
+    /// `policyTypes` has `Ingress`, or it is missing.
+    pub isolates_ingress: bool,
+    /// `policyTypes` has `Egress`, or it is missing and there are egress rules.
+    pub isolates_egress: bool,
+    /// `spec.ingress`
+    pub ingress: Vec<RuleResource>,
+    /// `spec.egress`
+    pub egress: Vec<RuleResource>,
+}
+
+/// `spec.ingress[]` or `spec.egress[]`
+#[derive(Clone, Debug)]
+pub struct RuleResource {
+    /// Where it stands.
+    pub span: Span,
+    /// `from` or `to`; empty means any peer.
+    pub peers: Vec<PeerResource>,
+    /// `ports`; empty means every port.
+    pub ports: Vec<PortResource>,
+}
+
+/// `from[]` or `to[]`
+#[derive(Clone, Debug)]
+pub struct PeerResource {
+    /// Where it stands.
+    pub span: Span,
+    /// What it says.
+    pub selects: PeerSelects,
+}
+
+/// The two shapes of a NetworkPolicy peer.
+#[derive(Clone, Debug)]
+pub enum PeerSelects {
+    /// Pods, by the selectors of their namespace and of themselves; at least one is there.
+    Pods {
+        /// `namespaceSelector`; missing means the policy's own namespace.
+        namespaces: Option<LabelSelector>,
+        /// `podSelector`; missing means every pod.
+        pods: Option<LabelSelector>,
+    },
+    /// `ipBlock`
+    Block {
+        /// `cidr`
+        cidr: IpNet,
+        /// `except`, each inside of `cidr`.
+        except: Vec<IpNet>,
+    },
+}
+
+/// `ports[]` of a NetworkPolicy rule.
+#[derive(Clone, Debug)]
+pub struct PortResource {
+    /// Where it stands.
+    pub span: Span,
+    /// `protocol`, TCP where it is missing.
+    pub protocol: Protocol,
+    /// `port`; missing means every port of the protocol.
+    pub port: Option<PortRef>,
+    /// `endPort`, at least `port`, which is then a number.
+    pub end_port: Option<u16>,
+}
+
+/// A `LabelSelector`: all requirements must hold; without any it selects everything.
+#[derive(Clone, Debug)]
+pub struct LabelSelector {
+    /// Where it stands.
+    pub span: Span,
+    /// `matchLabels` (each as `In` with one value), then `matchExpressions`.
+    pub requirements: Vec<Requirement>,
+}
+
+/// `matchExpressions[]`, or one pair of `matchLabels`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Requirement {
+    /// The label's key.
+    pub key: Arc<str>,
+    /// What must hold.
+    pub operator: Operator,
+    /// The values of `In` and `NotIn`, sorted.
+    pub values: Vec<Arc<str>>,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// `LabelSelectorOperator`
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Operator {
+    /// The label is there and has one of the values.
+    In,
+    /// The label is missing, or has none of the values.
+    NotIn,
+    /// The label is there.
+    Exists,
+    /// The label is missing.
+    DoesNotExist,
+}
+
+impl Requirement {
+    /// Whether it holds for these labels: `NotIn` and `DoesNotExist` hold where the label is
+    /// missing.
+    pub fn holds(&self, labels: &Labels) -> bool {
+        let value = labels.get(&self.key);
+        match self.operator {
+            Operator::In => value.is_some_and(|v| self.values.contains(v)),
+            Operator::NotIn => value.is_none_or(|v| !self.values.contains(v)),
+            Operator::Exists => value.is_some(),
+            Operator::DoesNotExist => value.is_none(),
+        }
+    }
+}
+
+impl fmt::Display for Requirement {
+    /// As a `kubectl -l` selector: `app=web`, `tier in (a,b)`, `!canary`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let key = &self.key;
+        match (self.operator, &*self.values) {
+            (Operator::In, [value]) => write!(f, "{key}={value}"),
+            (Operator::NotIn, [value]) => write!(f, "{key}!={value}"),
+            (Operator::In, values) => write!(f, "{key} in ({})", values.join(",")),
+            (Operator::NotIn, values) => write!(f, "{key} notin ({})", values.join(",")),
+            (Operator::Exists, _) => write!(f, "{key}"),
+            (Operator::DoesNotExist, _) => write!(f, "!{key}"),
+        }
+    }
+}

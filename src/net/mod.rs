@@ -1,0 +1,19 @@
+//! Pure algebra of networks: no Kubernetes words here.
+//!
+//! Input: numbers and addresses. Output: sets of them with exact union, intersection and
+//! difference.
+//!
+//! ```text
+//!   Intervals<T> ─┬─ ConnectionSet   (protocol, port)  on one line: protocol·65536 + port
+//!                 └─ IpSet           IPv4 and IPv6 addresses, kept apart
+//! ```
+
+mod connection_set;
+mod intervals;
+mod ip_set;
+mod protocol;
+
+pub use connection_set::ConnectionSet;
+pub use intervals::{Intervals, Point};
+pub use ip_set::{Family, IpSet};
+pub use protocol::Protocol;

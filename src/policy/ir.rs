@@ -1,0 +1,275 @@
+//! What a policy can say, whatever API it is written in.
+
+use crate::cluster::{Namespace, NamespaceId, Pod, Selector};
+use crate::diagnostic::Span;
+use crate::net::{ConnectionSet, IpSet, Protocol};
+use std::fmt;
+use std::sync::Arc;
+
+/// A direction, seen from the pod that a policy selects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Direction {
+    /// Connections from the pod.
+    Egress,
+    /// Connections to the pod.
+    Ingress,
+}
+
+impl Direction {
+    /// Both, in the order in which a connection meets them.
+    pub const ALL: [Direction; 2] = [Direction::Egress, Direction::Ingress];
+
+    /// The place in a pair of values.
+    pub fn index(self) -> usize {
+        match self {
+            Self::Egress => 0,
+            Self::Ingress => 1,
+        }
+    }
+}
+
+impl fmt::Display for Direction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Egress => "egress",
+            Self::Ingress => "ingress",
+        })
+    }
+}
+
+/// What a rule does with a connection that it matches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Action {
+    /// The direction allows it; nothing later can change that.
+    Allow,
+    /// The direction denies it.
+    Deny,
+    /// The next tier decides.
+    Pass,
+}
+
+ids! {
+    /// A policy of a [`PolicySet`].
+    PolicyId
+    /// A rule of a [`PolicySet`].
+    RuleId
+}
+
+/// Policies in the order in which they are asked.
+///
+/// A direction of a pod is decided by the first tier that decides; where none does, it is allowed.
+#[derive(Clone, Debug, Default)]
+pub struct PolicySet {
+    /// In order of evaluation.
+    pub tiers: Vec<Tier>,
+    /// Every policy.
+    pub policies: Vec<Policy>,
+    /// Every rule.
+    pub rules: Vec<Rule>,
+    /// What may hide further policies.
+    pub blind: Vec<Blind>,
+    /// Policies are there, and nothing enforces them.
+    pub ignored: bool,
+    /// Whether names of ports that init containers (sidecars) declare resolve. The API does not
+    /// say; SIG-Network's reference engine and Cilium say no, Calico says yes.
+    pub sidecar_port_names: bool,
+}
+
+impl PolicySet {
+    /// The policy of an id.
+    pub fn policy(&self, id: PolicyId) -> &Policy {
+        &self.policies[id.index()]
+    }
+
+    /// The rule of an id.
+    pub fn rule(&self, id: RuleId) -> &Rule {
+        &self.rules[id.index()]
+    }
+}
+
+/// Policies that are asked together.
+#[derive(Clone, Debug)]
+pub struct Tier {
+    /// Which tier it is.
+    pub name: TierName,
+    /// How its policies and rules combine.
+    pub combine: Combine,
+    /// Its policies, in order of evaluation where order counts.
+    pub policies: Vec<PolicyId>,
+}
+
+/// The tiers of the Kubernetes policy APIs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum TierName {
+    /// Cluster administrators' rules that namespaces cannot override.
+    Admin,
+    /// `networking.k8s.io/v1` NetworkPolicy.
+    NetworkPolicy,
+    /// Cluster administrators' defaults.
+    Baseline,
+}
+
+/// How the policies of a tier combine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Combine {
+    /// The first rule that matches decides; without one the next tier is asked.
+    FirstMatch,
+    /// Any rule that matches allows. Without one the direction is denied if a policy that selects
+    /// the pod isolates it in this direction; else the next tier is asked.
+    Union,
+}
+
+/// One policy object.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// The kind of the object.
+    pub kind: &'static str,
+    /// Its namespace, if it has one.
+    pub namespace: Option<NamespaceId>,
+    /// Its name.
+    pub name: Arc<str>,
+    /// The pods that it is about.
+    pub subject: PodsMatch,
+    /// Whether it isolates its subjects, by [`Direction::index`].
+    pub isolates: [bool; 2],
+    /// Its rules, in order, by [`Direction::index`].
+    pub rules: [Vec<RuleId>; 2],
+    /// Where its subject is selected.
+    pub span: Span,
+}
+
+/// One rule of a policy, in one direction.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// The policy it belongs to.
+    pub policy: PolicyId,
+    /// The direction it is about.
+    pub direction: Direction,
+    /// Its place in the list of the manifest, from 0.
+    pub index: usize,
+    /// What it does.
+    pub action: Action,
+    /// Whom it matches at the other end.
+    pub peers: Peers,
+    /// Which destination ports it matches.
+    pub ports: Ports,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// Whom a rule matches.
+#[derive(Clone, Debug)]
+pub enum Peers {
+    /// Everybody, inside and outside of the cluster.
+    Any,
+    /// Those that any of these matches.
+    Of(Vec<PeerSelector>),
+}
+
+/// One way to match the other end.
+#[derive(Clone, Debug)]
+pub struct PeerSelector {
+    /// What it matches.
+    pub matches: PeerMatch,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// What a peer selector matches.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum PeerMatch {
+    /// Pods by labels; never a pod on its node's network, nor an address outside.
+    Pods(PodsMatch),
+    /// Whoever has one of these addresses, pods and nodes included.
+    Addresses(IpSet),
+}
+
+/// Pods by their namespace and labels.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PodsMatch {
+    /// Which namespaces.
+    pub namespaces: NamespaceMatch,
+    /// Which pods in them.
+    pub pods: Selector,
+}
+
+/// Which namespaces.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum NamespaceMatch {
+    /// This one.
+    Is(NamespaceId),
+    /// Those with these labels.
+    Labelled(Selector),
+}
+
+impl PodsMatch {
+    /// Whether a pod is matched; `None` if that depends on labels that are not known.
+    ///
+    /// Pods on their node's network are never matched: they are their node's address
+    /// (`NetworkPolicy` leaves it undefined; every enforcer but AWS and, in part, OVN-Kubernetes
+    /// does this).
+    pub fn matches(&self, pod: &Pod, namespace: &Namespace) -> Option<bool> {
+        // The cheap question first: most policies are about another namespace.
+        if pod.host_network
+            || matches!(&self.namespaces, NamespaceMatch::Is(id) if *id != pod.namespace)
+        {
+            return Some(false);
+        }
+        if !self.pods.matches(&pod.labels) {
+            return Some(false);
+        }
+        match &self.namespaces {
+            NamespaceMatch::Is(_) => Some(true),
+            NamespaceMatch::Labelled(selector) => selector.matches_namespace(namespace),
+        }
+    }
+}
+
+/// Which destination ports a rule matches.
+#[derive(Clone, Debug)]
+pub enum Ports {
+    /// Every port of every protocol.
+    Any,
+    /// Those that any of these matches.
+    Of(Vec<PortSelector>),
+}
+
+/// One way to match a destination port.
+#[derive(Clone, Debug)]
+pub struct PortSelector {
+    /// What it matches.
+    pub matches: PortMatch,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// What a port selector matches.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum PortMatch {
+    /// These.
+    Numbers(ConnectionSet),
+    /// The ports that the destination pod declares under this name and protocol. An address that
+    /// is no pod has none.
+    Named {
+        /// The protocol.
+        protocol: Protocol,
+        /// The name.
+        name: Arc<str>,
+    },
+}
+
+/// Something that may hide a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blind {
+    /// The namespace whose pods it may select; `None`: any.
+    pub namespace: Option<NamespaceId>,
+    /// Its place in the cluster's list of blind spots.
+    pub spot: usize,
+}
+
+impl Blind {
+    /// Whether it may select a pod.
+    pub fn reaches(&self, pod: &Pod) -> bool {
+        self.namespace.is_none_or(|own| own == pod.namespace)
+    }
+}

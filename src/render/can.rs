@@ -1,0 +1,257 @@
+//! `can`, for people.
+
+use super::style::{Look, bold, dim, loud, pad, verdict};
+use super::table::count;
+use crate::analysis::{Answer, CanAnswer, Group, Reason, World};
+use crate::enforcement::Enforcement;
+use crate::engine::Decision;
+use crate::net::ConnectionSet;
+
+/// The answer first, then the reasons, then what was assumed.
+pub fn can_text(world: &World, answer: &CanAnswer, look: Look) -> String {
+    let mut out = head(answer, look);
+    let ignored =
+        world.options.cni.is_some_and(|cni| matches!(cni.enforcement, Enforcement::Ignored));
+    if !ignored {
+        out.push('\n');
+        match answer.groups.as_slice() {
+            [group] => {
+                out.push_str(&explained(group, 2));
+                out.push_str(&lines(world, &line_list(group), look, 2));
+            }
+            groups => {
+                for group in groups {
+                    out.push_str(&group_head(answer, group, look));
+                    out.push_str(&explained(group, 4));
+                    out.push_str(&lines(world, &line_list(group), look, 4));
+                }
+            }
+        }
+    }
+    out.push('\n');
+    for note in &answer.notes {
+        out.push_str(&format!("  {note}\n"));
+    }
+    if answer.assumed_address {
+        out.push_str("  assumed: pods without a known address have a private one (`--pod-cidr` says which)\n");
+    }
+    out.push_str(&left_out(world));
+    out.push_str(&enforcement_line(world));
+    out
+}
+
+/// What the user asked to go on without.
+pub(super) fn left_out(world: &World) -> String {
+    let left = world.left_out();
+    let mut out = String::new();
+    if left.broken > 0 {
+        let text = format!("left out: {} (`--skip-invalid`)", count(left.broken, "broken object"));
+        out.push_str(&format!("  {}\n", loud(&text)));
+    }
+    if left.unsupported > 0 {
+        let what = match left.unsupported {
+            1 => "1 policy that is not evaluated".to_owned(),
+            n => format!("{n} policies that are not evaluated"),
+        };
+        out.push_str(&format!(
+            "  {}\n",
+            loud(&format!("left out: {what} (`--ignore-unsupported`)"))
+        ));
+    }
+    out
+}
+
+/// What the answer says of the CNI.
+fn enforcement_line(world: &World) -> String {
+    let count = world.declared_policies();
+    match world.options.cni {
+        None if count == 0 && world.cluster.blind_spots.is_empty() => {
+            "  the input has no NetworkPolicy: everything is allowed\n".into()
+        }
+        None => format!(
+            "  {}\n",
+            dim(
+                "enforcement assumed: as the policies declare; `--cni NAME` says what is installed"
+            )
+        ),
+        Some(cni) => match cni.enforcement {
+            Enforcement::Ignored => {
+                let policies = match count {
+                    0 => "there are none here".to_owned(),
+                    1 => "1 policy has no effect on this cluster".to_owned(),
+                    _ => format!("{count} policies have no effect on this cluster"),
+                };
+                format!(
+                    "  {}\n",
+                    loud(&format!("{} does not enforce NetworkPolicies: {policies}", cni.name))
+                )
+            }
+            Enforcement::Enforced { departures: [], .. } => {
+                format!("  {}\n", dim(&format!("enforced by {} (`--cni`)", cni.name)))
+            }
+            Enforcement::Enforced { departures, .. } => {
+                let mut out =
+                    format!("  {}\n", dim(&format!("enforced by {} (`--cni`)", cni.name)));
+                out.push_str(&format!(
+                    "  {}\n",
+                    loud(&format!(
+                        "{} departs from what policies declare, and that is not modelled yet:",
+                        cni.name
+                    ))
+                ));
+                for departure in departures {
+                    out.push_str(&format!("    {departure}\n"));
+                }
+                out
+            }
+        },
+    }
+}
+
+fn head(answer: &CanAnswer, look: Look) -> String {
+    let word = answer.answer.word();
+    let mut out = format!(
+        "{}  {} {} {}",
+        pad(&verdict(word), word, 8),
+        bold(&answer.source),
+        look.arrow(),
+        bold(&answer.destination)
+    );
+    match (&answer.port, answer.groups.as_slice()) {
+        (Some(port), groups) => {
+            out.push_str(&format!("  {port}"));
+            if let [group] = groups
+                && answer.answer == Answer::Partly
+            {
+                out.push_str(&format!(": allowed {}", on_ports(group).trim_start()));
+            }
+        }
+        (None, [group]) => out.push_str(&on_ports(group)),
+        (None, _) => {}
+    }
+    if answer.pairs > 1 && answer.groups.len() > 1 {
+        out.push_str(&format!("      {} of {} pairs allowed", answer.allowed_pairs, answer.pairs));
+    }
+    out.push('\n');
+    out
+}
+
+/// What is allowed where no port was asked for.
+fn on_ports(group: &Group) -> String {
+    let everything = group.asked.is_all();
+    let mut out = match group.answer {
+        Answer::Allowed if group.allowed.is_all() => "  on every port".to_owned(),
+        Answer::Allowed if everything && group.unknown.is_empty() => {
+            format!("  on {} (nothing else)", group.allowed)
+        }
+        Answer::Denied if everything => "  on any port".to_owned(),
+        Answer::Denied => format!("  on {}", group.asked),
+        _ => format!("  on {}", shown(&group.allowed)),
+    };
+    if !group.unknown.is_empty() {
+        out.push_str(&format!("; undetermined on {}", shown(&group.unknown)));
+    }
+    out
+}
+
+fn shown(set: &ConnectionSet) -> String {
+    if set.is_all() { "every port".into() } else { set.to_string() }
+}
+
+fn group_head(answer: &CanAnswer, group: &Group, look: Look) -> String {
+    let word = group.answer.word();
+    let one = |names: &[String], whole: &str| match names {
+        [] => whole.to_owned(),
+        [one] => one.clone(),
+        [a, b] => format!("{a}, {b}"),
+        [a, b, rest @ ..] => format!("{a}, {b} and {} more", rest.len()),
+    };
+    let mut out = format!(
+        "  {}  {} {} {}",
+        pad(&verdict(word), word, 8),
+        one(&group.sources, &answer.source),
+        look.arrow(),
+        one(&group.destinations, &answer.destination),
+    );
+    if answer.port.is_none() || group.answer == Answer::Partly {
+        out.push_str(&on_ports(group));
+    }
+    if group.pairs > 1 {
+        out.push_str(&format!("  ({} pairs)", group.pairs));
+    }
+    out.push('\n');
+    out
+}
+
+/// Which port the reasons are about, where that is not plain.
+fn explained(group: &Group, indent: usize) -> String {
+    match &group.explained {
+        Some(port) => format!("{}{}\n", " ".repeat(indent), dim(&format!("on {port}:"))),
+        None => String::new(),
+    }
+}
+
+struct Line {
+    head: String,
+    verdict: String,
+    text: String,
+    span: Option<crate::diagnostic::Span>,
+}
+
+fn line_list(group: &Group) -> Vec<Line> {
+    let mut out = Vec::new();
+    for reason in &group.reasons {
+        out.extend(reason_lines(reason));
+    }
+    out
+}
+
+fn reason_lines(reason: &Reason) -> Vec<Line> {
+    let word = match reason.decision {
+        Decision::Allowed => "allowed",
+        Decision::Denied => "denied",
+        Decision::Unknown => "undetermined",
+    };
+    let head = reason.direction.map(|d| d.to_string()).unwrap_or_default();
+    let mut out =
+        vec![Line { head, verdict: word.into(), text: reason.text.clone(), span: reason.span }];
+    if let Some((text, span)) = &reason.nearest {
+        out.push(Line {
+            head: String::new(),
+            verdict: "nearest".into(),
+            text: text.clone(),
+            span: Some(*span),
+        });
+    }
+    out
+}
+
+fn lines(world: &World, list: &[Line], look: Look, indent: usize) -> String {
+    let text_width = list.iter().map(|line| line.text.chars().count()).max().unwrap_or(0);
+    let verdict_width = list.iter().map(|line| line.verdict.chars().count()).max().unwrap_or(0);
+    // Places line up where there is room for them.
+    let room = look.width.saturating_sub(indent + 9 + 9 + 30);
+    let text_width = text_width.min(room.max(40));
+    let mut out = String::new();
+    for line in list {
+        let word = match line.verdict.as_str() {
+            "nearest" => dim("nearest"),
+            word => verdict(word),
+        };
+        out.push_str(&" ".repeat(indent));
+        out.push_str(&pad(&line.head, &line.head, 7));
+        out.push_str("  ");
+        out.push_str(&pad(&word, &line.verdict, verdict_width));
+        out.push_str("  ");
+        match line.span {
+            Some(span) => {
+                out.push_str(&pad(&line.text, &line.text, text_width));
+                out.push_str("  ");
+                out.push_str(&dim(&world.sources.locate(span).to_string()));
+            }
+            None => out.push_str(&line.text),
+        }
+        out.push('\n');
+    }
+    out
+}

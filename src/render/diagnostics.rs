@@ -1,0 +1,158 @@
+//! Diagnostics as compilers show them.
+
+use super::style::Look;
+use crate::diagnostic::{Diagnostic, Label, Severity, SourceMap, Span};
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use std::ops::Range;
+
+/// Every finding, with the lines that it is about.
+pub fn diagnostics(sources: &SourceMap, found: &[&Diagnostic], look: Look) -> String {
+    let decor = if look.ascii { DecorStyle::Ascii } else { DecorStyle::Unicode };
+    let renderer = Renderer::styled().decor_style(decor).term_width(look.width);
+    let mut out = String::new();
+    for diagnostic in found {
+        out.push_str(&one(sources, diagnostic, &renderer));
+        out.push_str("\n\n");
+    }
+    out
+}
+
+fn one(sources: &SourceMap, diagnostic: &Diagnostic, renderer: &Renderer) -> String {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
+    };
+    let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code.name());
+    let mut group = Group::with_title(title);
+    let labels = diagnostic.primary.iter().chain(&diagnostic.secondary);
+    let mut rest: Vec<(usize, &Label)> = labels.enumerate().collect();
+    // The snippet of the primary place comes first; places near to it share it.
+    while let Some(&(_, first)) = rest.first() {
+        let (near, far): (Vec<_>, Vec<_>) =
+            rest.into_iter().partition(|(_, label)| is_near(sources, first.span, label.span));
+        rest = far;
+        if is_long_line(sources, first.span) {
+            group = place_only(sources, group, first);
+            continue;
+        }
+        let Some(excerpt) = Excerpt::around(sources, near.iter().map(|(_, label)| label.span))
+        else {
+            continue;
+        };
+        let path = excerpt.path.clone();
+        let mut snippet = Snippet::source(excerpt.text).line_start(excerpt.line).path(path);
+        for (index, label) in near {
+            let kind = if index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
+            let annotation = kind.span(excerpt.range(label.span));
+            snippet = snippet.annotation(if label.text.is_empty() {
+                annotation
+            } else {
+                annotation.label(label.text.as_str())
+            });
+        }
+        group = group.element(snippet);
+    }
+    for note in &diagnostic.notes {
+        group = group.element(Level::NOTE.message(note.as_str()));
+    }
+    if let Some(help) = &diagnostic.help {
+        group = group.element(Level::HELP.message(help.as_str()));
+    }
+    renderer.render(&[group])
+}
+
+/// Lines longer than this (JSON without line breaks) are not shown: the place has to do.
+const LONG: usize = 2_000;
+
+fn is_long_line(sources: &SourceMap, span: Span) -> bool {
+    let Some(source) = sources.source(span.source) else { return false };
+    let at = (span.start as usize).min(source.text.len());
+    let bytes = source.text.as_bytes();
+    let before = bytes[..at].iter().rev().take(LONG).take_while(|b| **b != b'\n').count();
+    let after = bytes[at..].iter().take(LONG).take_while(|b| **b != b'\n').count();
+    before + after >= LONG
+}
+
+fn place_only<'g>(sources: &SourceMap, group: Group<'g>, label: &'g Label) -> Group<'g> {
+    let place = sources.locate(label.span);
+    let origin = Origin::path(place.path.to_string())
+        .line(place.line as usize)
+        .char_column(place.column as usize);
+    let group = group.element(origin);
+    if label.text.is_empty() {
+        group
+    } else {
+        group.element(Level::NOTE.message(label.text.as_str()))
+    }
+}
+
+/// Places within this many lines are shown in one snippet.
+const NEAR: u32 = 24;
+
+fn is_near(sources: &SourceMap, a: Span, b: Span) -> bool {
+    a.source == b.source && sources.locate(a).line.abs_diff(sources.locate(b).line) <= NEAR
+}
+
+/// A few lines of a source: whole files can be large.
+struct Excerpt<'s> {
+    text: &'s str,
+    path: String,
+    /// The number of its first line.
+    line: usize,
+    /// Where it starts in the source.
+    start: usize,
+}
+
+impl<'s> Excerpt<'s> {
+    fn around(sources: &'s SourceMap, spans: impl Iterator<Item = Span>) -> Option<Self> {
+        let spans: Vec<Span> = spans.collect();
+        let source = sources.source(spans.first()?.source)?;
+        let first = spans.iter().map(|span| span.start as usize).min()?.min(source.text.len());
+        // Of a label that spans many lines the first one is shown.
+        let last = spans.iter().map(|span| span.start as usize).max()?.min(source.text.len());
+        let start = source.text.get(..first)?.rfind('\n').map_or(0, |at| at + 1);
+        let end = source.text.get(last..)?.find('\n').map_or(source.text.len(), |at| last + at);
+        let location =
+            sources.locate(Span::new(spans.first()?.source, u32::try_from(start).ok()?, 0));
+        let path = match &location.template {
+            Some(template) => format!("{} ({template})", source.name),
+            None => source.name.to_string(),
+        };
+        Some(Self { text: source.text.get(start..end)?, path, line: location.line as usize, start })
+    }
+
+    /// The part of a span that is on its first line; an empty span marks one character.
+    fn range(&self, span: Span) -> Range<usize> {
+        let from = (span.start as usize).saturating_sub(self.start).min(self.text.len());
+        let line_end = self.text[from..].find('\n').map_or(self.text.len(), |at| from + at);
+        let to = (span.end as usize).saturating_sub(self.start).clamp(from, line_end);
+        let trimmed = self.text[from..to].trim_end().len();
+        let to = if trimmed == 0 {
+            self.text[from..]
+                .chars()
+                .next()
+                .filter(|&c| c != '\n')
+                .map_or(from, |c| from + c.len_utf8())
+        } else {
+            from + trimmed
+        };
+        from..to
+    }
+}
+
+/// The last words about a faulty input: how many errors, and the way on.
+pub fn summary(errors: usize, objects: usize, look: Look) -> String {
+    let s = if errors == 1 { "" } else { "s" };
+    let o = if objects == 1 { "" } else { "s" };
+    let level = Level::ERROR;
+    let text = format!(
+        "{errors} error{s} in {objects} object{o}; no answer is given, as it could be wrong"
+    );
+    let group = Group::with_title(level.primary_title(text.as_str()));
+    let help =
+        Level::HELP.message("`--skip-invalid` answers without the broken objects and says so");
+    let decor = if look.ascii { DecorStyle::Ascii } else { DecorStyle::Unicode };
+    Renderer::styled().decor_style(decor).render(&[group.element(help)])
+}

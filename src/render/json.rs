@@ -1,0 +1,271 @@
+//! Answers as JSON: one document with a `schema` that names its version.
+
+use crate::analysis::{CanAnswer, Inventory, Length, Listing, Reason, RowEnd, TruthTable, World};
+use crate::diagnostic::Span;
+use crate::enforcement::Enforcement;
+use crate::engine::Decision;
+use crate::net::ConnectionSet;
+use serde_json::{Value, json};
+
+fn place(world: &World, span: Span) -> Value {
+    let location = world.sources.locate(span);
+    let mut value =
+        json!({ "path": &*location.path, "line": location.line, "column": location.column });
+    if let Some(template) = &location.template {
+        value["template"] = json!(&**template);
+    }
+    value
+}
+
+fn decision(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Allowed => "allowed",
+        Decision::Denied => "denied",
+        Decision::Unknown => "undetermined",
+    }
+}
+
+/// Ranges by protocol: `[{"protocol":"TCP","port":80,"endPort":90}]`.
+fn ports(set: &ConnectionSet) -> Value {
+    set.ranges()
+        .map(|(protocol, first, last)| {
+            json!({ "protocol": protocol.api_name(), "port": first, "endPort": last })
+        })
+        .collect()
+}
+
+/// What the user asked to go on without.
+pub(super) fn left_out(world: &World) -> Value {
+    let left = world.left_out();
+    json!({ "broken": left.broken, "unsupportedPolicies": left.unsupported })
+}
+
+/// The CNI, and how sure that is.
+pub(super) fn enforcement(world: &World) -> Value {
+    match world.options.cni {
+        None => json!({ "cni": null, "certainty": "assumed", "enforces": true }),
+        Some(cni) => {
+            let (enforces, departures): (bool, &[&str]) = match cni.enforcement {
+                Enforcement::Ignored => (false, &[]),
+                Enforcement::Enforced { departures, .. } => (true, departures),
+            };
+            json!({ "cni": cni.name, "certainty": "asserted", "enforces": enforces, "notModelled": departures })
+        }
+    }
+}
+
+fn reason(world: &World, reason: &Reason) -> Value {
+    let names: Vec<Value> = reason
+        .policies
+        .iter()
+        .map(|&id| {
+            let policy = world.policies.policy(id);
+            let namespace = policy.namespace.map(|id| &*world.cluster.namespace(id).name);
+            json!({ "kind": policy.kind, "namespace": namespace, "name": &*policy.name })
+        })
+        .collect();
+    let mut value = json!({
+        "direction": reason.direction.map(|d| d.to_string()),
+        "verdict": decision(reason.decision),
+        "code": reason.code,
+        "text": reason.text,
+        "policies": names,
+        "rule": reason.rule.map(|id| world.policies.rule(id).index + 1),
+        "at": reason.span.map(|span| place(world, span)),
+    });
+    if let Some((text, span)) = &reason.nearest {
+        value["nearest"] = json!({ "text": text, "at": place(world, *span) });
+    }
+    value
+}
+
+/// An answer of `can`.
+pub fn can_json(world: &World, answer: &CanAnswer) -> Value {
+    let groups: Vec<Value> = answer
+        .groups
+        .iter()
+        .map(|group| {
+            let reasons: Vec<Value> = group.reasons.iter().map(|r| reason(world, r)).collect();
+            json!({
+                "verdict": group.answer.word(),
+                "sources": group.sources,
+                "destinations": group.destinations,
+                "pairs": group.pairs,
+                "family": group.family.map(|family| family.to_string()),
+                "allowed": ports(&group.allowed),
+                "undetermined": ports(&group.unknown),
+                "explained": group.explained,
+                "reasons": reasons,
+            })
+        })
+        .collect();
+    json!({
+        "schema": "kubereach/can/v1",
+        "verdict": answer.answer.word(),
+        "source": answer.source,
+        "destination": answer.destination,
+        "port": answer.port,
+        "pairs": answer.pairs,
+        "allowedPairs": answer.allowed_pairs,
+        "groups": groups,
+        "notes": answer.notes,
+        "assumedPrivateAddress": answer.assumed_address,
+        "enforcement": enforcement(world),
+        "leftOut": left_out(world),
+    })
+}
+
+fn end(world: &World, end: &RowEnd) -> Value {
+    match end {
+        RowEnd::Workload { id, pods } => {
+            let workload = world.cluster.workload(*id);
+            let pods = pods.as_ref().map(|pods| {
+                pods.iter().map(|&pod| world.cluster.pod(pod).name.to_string()).collect::<Vec<_>>()
+            });
+            json!({
+                "display": end.name(world, Length::Full),
+                "namespace": &*world.cluster.namespace(workload.namespace).name,
+                "kind": &*workload.kind,
+                "name": &*workload.name,
+                "pods": pods,
+            })
+        }
+        RowEnd::Nodes(ids) => {
+            let names: Vec<&str> = ids.iter().map(|&id| &*world.cluster.node(id).name).collect();
+            json!({ "display": end.name(world, Length::Full), "nodes": names })
+        }
+        RowEnd::External(addresses) => {
+            let blocks: Vec<String> =
+                addresses.to_blocks().iter().map(ToString::to_string).collect();
+            json!({ "display": end.name(world, Length::Full), "blocks": blocks })
+        }
+    }
+}
+
+/// A listing.
+pub fn listing_json(world: &World, listing: &Listing) -> Value {
+    let rows: Vec<Value> = listing
+        .rows
+        .iter()
+        .map(|row| {
+            json!({
+                "source": end(world, &row.source),
+                "destination": end(world, &row.destination),
+                "allowed": ports(&row.allowed),
+                "undetermined": ports(&row.unknown),
+                "family": row.family.map(|family| family.to_string()),
+                "rules": row.rules.iter().map(|(text, span)| {
+                    json!({ "text": text, "at": place(world, *span) })
+                }).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    let names = |ids: &[crate::cluster::WorkloadId]| -> Vec<String> {
+        ids.iter().map(|&id| world.cluster.workload_name(id)).collect()
+    };
+    json!({
+        "schema": "kubereach/list/v1",
+        "enforcement": enforcement(world),
+        "leftOut": left_out(world),
+        "pairs": listing.pairs,
+        "openPairs": listing.open_pairs,
+        "onNodeNetwork": names(&listing.on_nodes),
+        "openForIngress": names(&listing.open_ingress),
+        "openForEgress": names(&listing.open_egress),
+        "connections": rows,
+    })
+}
+
+/// A truth table.
+pub fn truth_table_json(world: &World, table: &TruthTable) -> Value {
+    let rows: Vec<Value> = table
+        .names
+        .iter()
+        .zip(&table.cells)
+        .map(|(name, cells)| {
+            let cells: Vec<Option<&str>> = cells.iter().map(|cell| cell.map(decision)).collect();
+            json!({ "source": name, "verdicts": cells })
+        })
+        .collect();
+    json!({
+        "schema": "kubereach/matrix/v1",
+        "enforcement": enforcement(world),
+        "leftOut": left_out(world),
+        "destinations": table.names,
+        "rows": rows,
+    })
+}
+
+/// An inventory.
+pub fn inventory_json(world: &World, inventory: &Inventory) -> Value {
+    let namespaces: Vec<Value> = inventory
+        .namespaces
+        .iter()
+        .map(|n| {
+            json!({
+                "name": n.name, "labels": n.labels, "declared": n.declared,
+                "pods": n.pods, "policies": n.policies,
+            })
+        })
+        .collect();
+    let workloads: Vec<Value> = inventory
+        .workloads
+        .iter()
+        .map(|w| {
+            json!({
+                "name": w.name, "pods": w.pods, "labels": w.labels, "ports": w.ports,
+                "hostNetwork": w.host_network,
+                "egressPolicies": w.policies[0], "ingressPolicies": w.policies[1],
+                "at": place(world, w.span),
+            })
+        })
+        .collect();
+    let policies: Vec<Value> = inventory
+        .policies
+        .iter()
+        .map(|p| {
+            json!({
+                "name": p.name, "podSelector": p.selector, "pods": p.pods,
+                "isolatesEgress": p.isolates[0], "isolatesIngress": p.isolates[1],
+                "egressRules": p.rules[0], "ingressRules": p.rules[1],
+                "at": place(world, p.span),
+            })
+        })
+        .collect();
+    let services: Vec<Value> = inventory
+        .services
+        .iter()
+        .map(|(name, pods, span)| json!({ "name": name, "pods": pods, "at": place(world, *span) }))
+        .collect();
+    let nodes: Vec<Value> = inventory
+        .nodes
+        .iter()
+        .map(|(name, ips)| json!({ "name": name, "addresses": ips }))
+        .collect();
+    let concerns: Vec<Value> = inventory
+        .concerns
+        .iter()
+        .map(|(what, reason, span)| {
+            json!({ "what": what, "reason": super::inventory::reason_name(*reason), "at": place(world, *span) })
+        })
+        .collect();
+    let others: Vec<Value> = inventory
+        .not_objects
+        .iter()
+        .map(|(what, span)| json!({ "what": what, "at": place(world, *span) }))
+        .collect();
+    json!({
+        "schema": "kubereach/inventory/v1",
+        "enforcement": enforcement(world),
+        "leftOut": left_out(world),
+        "namespaces": namespaces,
+        "workloads": workloads,
+        "policies": policies,
+        "services": services,
+        "nodes": nodes,
+        "finishedPods": inventory.finished,
+        "setAside": concerns,
+        "irrelevant": inventory.irrelevant,
+        "notObjects": others,
+    })
+}

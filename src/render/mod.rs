@@ -1,0 +1,29 @@
+//! Answers to text: for people, for scripts, for pictures.
+//!
+//! Input: answers as data. Output: strings; colour is written as escape codes and taken out again
+//! where it is not wanted. Renderers never decide anything.
+//!
+//! ```text
+//!   Diagnostic ─▶ diagnostics      CanAnswer ─▶ can (text) · json      Listing ─▶ list · json · csv · md · dot
+//! ```
+
+mod can;
+mod diagnostics;
+mod dot;
+mod inventory;
+mod json;
+mod list;
+mod questions;
+mod style;
+mod table;
+mod truth_table;
+
+pub use can::can_text;
+pub use diagnostics::{diagnostics, summary};
+pub use dot::dot;
+pub use inventory::inventory_text;
+pub use json::{can_json, inventory_json, listing_json, truth_table_json};
+pub use list::{listing_csv, listing_markdown, listing_text};
+pub use questions::{questions_csv, questions_json, questions_text};
+pub use style::Look;
+pub use truth_table::{truth_table_csv, truth_table_text};
