@@ -1,0 +1,312 @@
+//! Every verdict of the fast engine is the reference's, and traces tell the same story.
+
+use super::clusters::{PORTS, Random, cluster};
+use kubereach::cluster::Selector;
+use kubereach::engine::reference::{Flow, evaluate};
+use kubereach::engine::{Decision, Model, Peer, Step, common_families, trace};
+use kubereach::net::{ConnectionSet, IpSet, Protocol};
+use kubereach::policy::{
+    Action, Combine, Direction, NamespaceMatch, PeerMatch, PeerSelector, Peers, PodsMatch, Policy,
+    PolicyId, PolicySet, PortMatch, PortSelector, Ports, Rule, RuleId, Tier, TierName, compile,
+};
+use rayon::prelude::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+fn clusters() -> u64 {
+    let wanted = std::env::var("KUBEREACH_CLUSTERS").ok().and_then(|text| text.parse().ok());
+    wanted.unwrap_or(3_000)
+}
+
+/// Ends that may ask: pods, nodes, addresses outside cut where rules cut them.
+fn peers(model: &Model<'_>) -> Vec<Peer> {
+    let cluster = model.cluster();
+    // Pods weigh more: between addresses there is nothing to decide.
+    let pods: Vec<Peer> = cluster.pod_ids().map(Peer::Pod).collect();
+    let mut peers: Vec<Peer> = pods.iter().cycle().take(pods.len() * 4).cloned().collect();
+    for id in cluster.node_ids() {
+        peers.push(Peer::Node(id, None));
+        peers.extend(cluster.node(id).addresses.iter().map(|&a| Peer::Node(id, Some(a))));
+    }
+    for block in ["203.0.113.0/24", "2001:db8::/32", "8.8.8.8/32", "10.0.0.0/12"] {
+        let set = IpSet::block(block.parse().expect("a block"));
+        let owned =
+            cluster.owned_addresses().fold(IpSet::empty(), |all, a| all.union(&IpSet::address(a)));
+        peers.extend(model.atoms(&set.difference(&owned)).into_iter().map(Peer::External));
+    }
+    peers
+}
+
+/// Adds ordered tiers above and below, as the admin policy APIs have them.
+fn add_tiers(r: &mut Random, set: &mut PolicySet) {
+    for name in [TierName::Admin, TierName::Baseline] {
+        let mut policies = Vec::new();
+        for at in 0..r.below(3) {
+            let id = PolicyId::new(set.policies.len());
+            let subject = pods_match(r, set);
+            let mut rules = [Vec::new(), Vec::new()];
+            for direction in Direction::ALL {
+                for index in 0..r.below(4) {
+                    rules[direction.index()].push(RuleId::new(set.rules.len()));
+                    let rule = rule(r, set, id, direction, index);
+                    set.rules.push(rule);
+                }
+            }
+            set.policies.push(Policy {
+                kind: "AdminNetworkPolicy",
+                namespace: None,
+                name: format!("admin{at}").into(),
+                subject,
+                isolates: [false, false],
+                rules,
+                span: kubereach::diagnostic::Span::default(),
+            });
+            policies.push(id);
+        }
+        let tier = Tier { name, combine: Combine::FirstMatch, policies };
+        if name == TierName::Admin { set.tiers.insert(0, tier) } else { set.tiers.push(tier) }
+    }
+}
+
+/// A selector of one of the set's own rules, or one of everything.
+fn pods_match(r: &mut Random, set: &PolicySet) -> PodsMatch {
+    let known: Vec<&PodsMatch> = set
+        .rules
+        .iter()
+        .filter_map(|rule| match &rule.peers {
+            Peers::Of(list) => Some(list),
+            Peers::Any => None,
+        })
+        .flatten()
+        .filter_map(|selector| match &selector.matches {
+            PeerMatch::Pods(pods) => Some(pods),
+            PeerMatch::Addresses(_) => None,
+        })
+        .collect();
+    if known.is_empty() || r.one_in(3) {
+        let everything = Selector::everything();
+        return PodsMatch {
+            namespaces: NamespaceMatch::Labelled(everything.clone()),
+            pods: everything,
+        };
+    }
+    (*r.pick(&known)).clone()
+}
+
+fn rule(
+    r: &mut Random,
+    set: &PolicySet,
+    policy: PolicyId,
+    direction: Direction,
+    index: usize,
+) -> Rule {
+    let span = kubereach::diagnostic::Span::default();
+    let peer = |r: &mut Random| {
+        let matches = if r.one_in(3) {
+            let block =
+                *r.pick(&["0.0.0.0/0", "10.244.0.0/16", "::/0", "203.0.113.0/24", "10.250.0.1/32"]);
+            PeerMatch::Addresses(IpSet::block(block.parse().expect("a block")))
+        } else {
+            PeerMatch::Pods(pods_match(r, set))
+        };
+        PeerSelector { matches, span }
+    };
+    let port = |r: &mut Random| {
+        let protocol = *r.pick(&Protocol::ALL);
+        let matches = match r.below(3) {
+            0 => PortMatch::Named { protocol, name: "http".into() },
+            1 => PortMatch::Numbers(ConnectionSet::range(protocol, 53, *r.pick(&PORTS))),
+            _ => PortMatch::Numbers(ConnectionSet::port(protocol, *r.pick(&PORTS))),
+        };
+        PortSelector { matches, span }
+    };
+    Rule {
+        policy,
+        direction,
+        index,
+        action: *r.pick(&[Action::Allow, Action::Deny, Action::Pass]),
+        // A rule of an admin policy always names its peers.
+        peers: Peers::Of((0..=r.below(2)).map(|_| peer(r)).collect()),
+        ports: if r.one_in(2) {
+            Ports::Any
+        } else {
+            Ports::Of((0..=r.below(2)).map(|_| port(r)).collect())
+        },
+        span,
+    }
+}
+
+/// Compares the engines on one cluster; returns how many verdicts were compared.
+fn compare(seed: u64, tiers: bool) -> usize {
+    let mut r = Random::new(seed);
+    let cluster = cluster(&mut r);
+    let mut policies = compile(&cluster);
+    policies.sidecar_port_names = r.one_in(2);
+    if tiers {
+        add_tiers(&mut r, &mut policies);
+    }
+    let model = Model::new(&cluster, &policies);
+    let peers = peers(&model);
+    let mut compared = 0;
+    for _ in 0..24 {
+        let (source, destination) = (r.pick(&peers).clone(), r.pick(&peers).clone());
+        for family in common_families(&cluster, &source, &destination) {
+            let verdict = model.verdict(&source, &destination, family);
+            let all = verdict.allowed.union(&verdict.unknown).union(&verdict.denied());
+            assert_eq!(all, ConnectionSet::all(), "seed {seed}: the sets are a partition");
+            assert!(verdict.allowed.intersection(&verdict.unknown).is_empty(), "seed {seed}");
+            for protocol in Protocol::ALL {
+                // Every port at which some rule begins or ends, and those beside it.
+                for port in PORTS
+                    .into_iter()
+                    .flat_map(|p| [p.saturating_sub(1).max(1), p, p.saturating_add(1)])
+                {
+                    let flow = Flow {
+                        source: source.clone(),
+                        destination: destination.clone(),
+                        family,
+                        protocol,
+                        port,
+                    };
+                    let wanted = evaluate(&cluster, &policies, &flow);
+                    let found = verdict.on(protocol, port);
+                    assert_eq!(
+                        found, wanted,
+                        "seed {seed}, tiers {tiers}: {flow:?}\n{:#?}",
+                        cluster.policies
+                    );
+                    compared += 1;
+                }
+            }
+        }
+    }
+    compared
+}
+
+#[test]
+fn the_engines_agree_on_network_policies() {
+    let compared = AtomicUsize::new(0);
+    let clusters = clusters();
+    (0..clusters).into_par_iter().for_each(|seed| {
+        compared.fetch_add(compare(seed, false), Ordering::Relaxed);
+    });
+    println!("{clusters} clusters, {compared:?} verdicts compared, no difference");
+    assert!(compared.into_inner() as u64 > clusters * 100);
+}
+
+#[test]
+fn the_engines_agree_on_ordered_tiers() {
+    let compared = AtomicUsize::new(0);
+    let clusters = clusters();
+    (0..clusters).into_par_iter().for_each(|seed| {
+        compared.fetch_add(compare(seed ^ 0x5555_0000, true), Ordering::Relaxed);
+    });
+    println!("{clusters} clusters with admin tiers, {compared:?} verdicts compared, no difference");
+    assert!(compared.into_inner() as u64 > clusters * 100);
+}
+
+#[test]
+fn the_engines_see_all_kinds_of_verdicts() {
+    // A generator that yields only one kind would prove nothing.
+    let mut counts = [0_usize; 3];
+    for seed in 0..300 {
+        let mut r = Random::new(seed);
+        let cluster = cluster(&mut r);
+        let policies = compile(&cluster);
+        let model = Model::new(&cluster, &policies);
+        let peers = peers(&model);
+        for _ in 0..10 {
+            let (a, b) = (r.pick(&peers), r.pick(&peers));
+            if let Some(&family) = common_families(&cluster, a, b).first() {
+                counts[match model.verdict(a, b, family).on(Protocol::Tcp, 80) {
+                    Decision::Allowed => 0,
+                    Decision::Denied => 1,
+                    Decision::Unknown => 2,
+                }] += 1;
+            }
+        }
+    }
+    assert!(counts.iter().all(|&count| count > 100), "{counts:?}");
+}
+
+#[test]
+fn traces_fold_to_the_verdict() {
+    for seed in 0..2_000 {
+        let mut r = Random::new(seed);
+        let cluster = cluster(&mut r);
+        let policies = compile(&cluster);
+        let model = Model::new(&cluster, &policies);
+        let peers = peers(&model);
+        for _ in 0..8 {
+            let (source, destination) = (r.pick(&peers).clone(), r.pick(&peers).clone());
+            let Some(&family) = common_families(&cluster, &source, &destination).first() else {
+                continue;
+            };
+            let flow = Flow {
+                source,
+                destination,
+                family,
+                protocol: *r.pick(&Protocol::ALL),
+                port: *r.pick(&PORTS),
+            };
+            let trace = trace(&cluster, &policies, &flow);
+            let folded = match &trace.shortcut {
+                Some(Step::Loopback) => Decision::Allowed,
+                Some(_) => Decision::Denied,
+                None => trace
+                    .directions
+                    .iter()
+                    .map(|d| told_by(&d.step))
+                    .fold(Decision::Allowed, Decision::and),
+            };
+            assert_eq!(folded, trace.decision, "seed {seed}: {trace:#?}");
+        }
+    }
+}
+
+/// The verdict that a step tells.
+fn told_by(step: &Step) -> Decision {
+    match step {
+        Step::Isolated(_) | Step::NoCommonFamily => Decision::Denied,
+        Step::Unknown(..) => Decision::Unknown,
+        _ => Decision::Allowed,
+    }
+}
+
+#[test]
+fn more_policies_allow_rules_never_close_and_isolation_never_opens() {
+    // Union semantics: adding an allow rule to an isolating policy can only open.
+    for seed in 0..500 {
+        let mut r = Random::new(seed);
+        let cluster = cluster(&mut r);
+        let before = compile(&cluster);
+        if before.policies.is_empty() {
+            continue;
+        }
+        let mut after = before.clone();
+        let policy = PolicyId::new(r.below(after.policies.len()));
+        for direction in Direction::ALL {
+            if after.policy(policy).isolates[direction.index()] {
+                let id = RuleId::new(after.rules.len());
+                after.rules.push(Rule {
+                    policy,
+                    direction,
+                    index: 99,
+                    action: Action::Allow,
+                    peers: Peers::Any,
+                    ports: Ports::Any,
+                    span: kubereach::diagnostic::Span::default(),
+                });
+                after.policies[policy.index()].rules[direction.index()].push(id);
+            }
+        }
+        let (closed, open) = (Model::new(&cluster, &before), Model::new(&cluster, &after));
+        let peers = peers(&closed);
+        for _ in 0..10 {
+            let (a, b) = (r.pick(&peers), r.pick(&peers));
+            for family in common_families(&cluster, a, b) {
+                let (old, new) = (closed.verdict(a, b, family), open.verdict(a, b, family));
+                assert!(old.allowed.is_subset(&new.allowed), "seed {seed}: {a:?} {b:?}");
+            }
+        }
+    }
+}
