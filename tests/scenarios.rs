@@ -1,0 +1,97 @@
+//! Every scenario holds, and its picture in `graphs/` is not stale.
+
+#![expect(clippy::expect_used, reason = "helpers of tests, which say what they found")]
+
+use kubereach::analysis::{Filter, Options, Scenario, World, list, run_scenario};
+use kubereach::enforcement;
+use kubereach::engine::Model;
+use kubereach::manifest::{InputPath, load};
+use kubereach::render;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn scenarios() -> Vec<PathBuf> {
+    let entries = fs::read_dir(root().join("scenarios")).expect("the folder of scenarios");
+    let mut found: Vec<PathBuf> =
+        entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_dir()).collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn every_expectation_holds() {
+    let (mut expectations, mut failures) = (0, Vec::new());
+    for folder in scenarios() {
+        let result =
+            run_scenario(&folder.join("scenario.yaml")).unwrap_or_else(|error| panic!("{error}"));
+        expectations += result.expectations;
+        for failure in result.failures {
+            failures.push(format!("{}: {}: {}", result.name, failure.name, failure.message));
+        }
+    }
+    println!("{expectations} expectations");
+    assert!(expectations > 200, "only {expectations} expectations were found");
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+#[test]
+fn every_scenario_is_a_document() {
+    for folder in scenarios() {
+        let name = folder.file_name().and_then(|name| name.to_str()).expect("a name");
+        let readme = fs::read_to_string(folder.join("README.md")).expect(name);
+        assert!(readme.contains("kubereach "), "{name}: the README shows no command");
+        let scenario =
+            Scenario::read(&folder.join("scenario.yaml")).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(scenario.metadata.name, name);
+        assert!(scenario.expectations.len() >= 5, "{name} has few expectations");
+    }
+}
+
+/// A rule that no expectation notices the loss of is a rule that nobody tests.
+#[test]
+fn the_loss_of_a_scenarios_policies_is_noticed() {
+    for folder in scenarios() {
+        let name = folder.file_name().and_then(|name| name.to_str()).expect("a name");
+        let scenario =
+            Scenario::read(&folder.join("scenario.yaml")).unwrap_or_else(|e| panic!("{e}"));
+        let flannel = scenario
+            .run_with(&folder, enforcement::find("flannel"))
+            .unwrap_or_else(|e| panic!("{e}"));
+        assert!(!flannel.failures.is_empty(), "{name} holds without any policy");
+    }
+}
+
+#[test]
+fn graphs_are_not_stale() {
+    // `KUBEREACH_UPDATE=1 cargo test --test scenarios` writes them anew.
+    let update = std::env::var_os("KUBEREACH_UPDATE").is_some();
+    let mut expected = Vec::new();
+    for folder in scenarios() {
+        let name = folder.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
+        let scenario =
+            Scenario::read(&folder.join("scenario.yaml")).unwrap_or_else(|e| panic!("{e}"));
+        let loaded = load(&[InputPath::Path(folder)], &mut std::io::empty());
+        let cni = scenario.cni.as_deref().and_then(enforcement::find);
+        let world = World::new(loaded, Options { cni, ..Options::default() });
+        let model = Model::new(&world.cluster, &world.policies);
+        let listing = list(&world, &model, &Filter::default());
+        let drawn = render::dot(&world, &listing, &format!("scenarios/{name}"));
+        let path = root().join("graphs").join(format!("{name}.dot"));
+        if update {
+            fs::write(&path, &drawn).expect("graphs/ can be written");
+        }
+        let stored = fs::read_to_string(&path).unwrap_or_default();
+        assert_eq!(stored, drawn, "{} is stale", path.display());
+        expected.push(path);
+    }
+    for entry in fs::read_dir(root().join("graphs")).expect("graphs/") {
+        let path = entry.expect("an entry").path();
+        if path.extension().is_some_and(|e| e == "dot") {
+            assert!(expected.contains(&path), "{} belongs to no scenario", path.display());
+        }
+    }
+}
