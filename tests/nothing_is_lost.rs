@@ -140,3 +140,23 @@ spec:
     assert_eq!(&*workload.kind, "Rollout");
     assert_eq!(world.sources.locate(workload.span).line, 9);
 }
+
+#[test]
+fn workloads_of_other_groups_are_no_services() {
+    let text = "
+apiVersion: serving.knative.dev/v1
+kind: Service
+metadata: {name: hello, namespace: shop}
+spec: {template: {metadata: {labels: {app: hello}}, spec: {containers: [{image: i}]}}}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: shop}
+spec: {containers: [{name: c, image: i}]}
+";
+    let world = world(text, Options::default());
+    assert_eq!(world.errors(), 0, "{:?}", world.diagnostics);
+    for name in ["shop/service.serving.knative.dev/hello", "shop/hello"] {
+        assert_eq!(answer(&world, "shop/web", name), Answer::Allowed, "{name}");
+    }
+}

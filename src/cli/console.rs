@@ -10,7 +10,7 @@ use crate::manifest::{InputPath, load};
 use crate::net::ConnectionSet;
 use crate::policy::Direction;
 use crate::render::{self, Look};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
@@ -64,14 +64,22 @@ pub(super) fn read(input: &Input, global: &Global) -> World {
 
 /// A spinner on a terminal, once loading takes as long as half a second.
 fn progress(global: &Global) -> ProgressBar {
+    let bar = ProgressBar::hidden();
     if global.quiet || !io::stderr().is_terminal() {
-        return ProgressBar::hidden();
+        return bar;
     }
-    let bar = ProgressBar::new_spinner().with_message("reading manifests");
     if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
         bar.set_style(style);
     }
-    bar.enable_steady_tick(Duration::from_millis(500));
+    bar.set_message("reading manifests");
+    let later = bar.clone();
+    std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(500));
+        if !later.is_finished() {
+            later.set_draw_target(ProgressDrawTarget::stderr());
+            later.enable_steady_tick(Duration::from_millis(200));
+        }
+    });
     bar
 }
 

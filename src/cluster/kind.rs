@@ -53,15 +53,34 @@ pub fn kind_from_user(text: &str) -> Option<KindName> {
     (group.is_empty() || group == found.group).then_some(*found)
 }
 
-/// How a kind is printed: its short name, or the kind in lower case.
-pub fn short_kind(kind: &str) -> String {
-    let known = KINDS.iter().find(|k| k.kind == kind);
-    known.map_or_else(|| kind.to_ascii_lowercase(), |k| k.short.to_owned())
+/// How a kind is printed: its short name, or the kind in lower case; with its group where another
+/// group has a kind of that name that users know (Knative's `service.serving.knative.dev`).
+///
+/// Without a group the built-in kind is meant.
+pub fn short_kind(group: Option<&str>, kind: &str) -> String {
+    let lower = kind.to_ascii_lowercase();
+    match KINDS.iter().find(|k| k.kind == kind) {
+        None => lower,
+        Some(known) => match group {
+            Some(group) if known.group != group => format!("{lower}.{group}"),
+            _ => known.short.to_owned(),
+        },
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kinds_of_other_groups_are_told_apart() {
+        assert_eq!(short_kind(Some("apps"), "Deployment"), "deploy");
+        assert_eq!(short_kind(Some("argoproj.io"), "Rollout"), "rollout");
+        assert_eq!(
+            short_kind(Some("serving.knative.dev"), "Service"),
+            "service.serving.knative.dev"
+        );
+    }
 
     #[test]
     fn kinds_are_read_as_kubectl_reads_them() {

@@ -278,7 +278,11 @@ impl ClusterState {
     pub fn workload_name(&self, id: WorkloadId) -> String {
         let workload = self.workload(id);
         let namespace = &self.namespace(workload.namespace).name;
-        format!("{namespace}/{}/{}", short_kind(&workload.kind), workload.name)
+        format!(
+            "{namespace}/{}/{}",
+            short_kind(Some(&workload.group), &workload.kind),
+            workload.name
+        )
     }
 
     /// `namespace/po/name` of a pod, or the workload's name of a stand-in.
@@ -290,7 +294,7 @@ impl ClusterState {
                 // One of several revisions.
                 Some((kind, name)) if workload.pods.len() > 1 => {
                     let namespace = &self.namespace(pod.namespace).name;
-                    format!("{namespace}/{}/{name}", short_kind(kind))
+                    format!("{namespace}/{}/{name}", short_kind(None, kind))
                 }
                 _ => self.workload_name(pod.workload),
             };

@@ -57,7 +57,11 @@ pub fn dot(world: &World, listing: &Listing, title: &str) -> String {
             cluster.set_style(Style::Rounded);
             for id in ids {
                 let workload = world.cluster.workload(id);
-                let mut label = format!("{}/{}", short_kind(&workload.kind), workload.name);
+                let mut label = format!(
+                    "{}/{}",
+                    short_kind(Some(&workload.group), &workload.kind),
+                    workload.name
+                );
                 let mut badges = Vec::new();
                 if listing.open_ingress.contains(&id) {
                     badges.push("accepts everything");
