@@ -1,8 +1,9 @@
 //! Which ports a question is about, destination by destination.
 
+use super::answer::Group;
 use super::endpoint::{Endpoint, EndpointError};
 use super::port::PortQuery;
-use super::query::Group;
+
 use super::world::World;
 use crate::cluster::{PortRef, Service, ServicePort};
 use crate::engine::Peer;

@@ -10,6 +10,7 @@
 //!                              inventory ─▶ Inventory
 //! ```
 
+mod answer;
 mod asked;
 mod endpoint;
 mod inventory;
@@ -22,11 +23,12 @@ mod scenario;
 mod truth_table;
 mod world;
 
+pub use answer::{Answer, CanAnswer, Group};
 pub use endpoint::{Endpoint, EndpointError, Member, Scope, resolve_endpoint};
 pub use inventory::{Inventory, NamespaceRow, PolicyRow, WorkloadRow, inventory};
 pub use list::{Filter, Length, Listing, Row, RowEnd, list};
 pub use port::{PortError, PortQuery};
-pub use query::{Answer, CanAnswer, Group, can};
+pub use query::can;
 pub use questions::{Question, QuestionAnswer, answer_questions, parse_questions};
 pub use reason::Reason;
 pub use scenario::{Expectation, Failure, Scenario, ScenarioError, ScenarioResult, run_scenario};

@@ -1,5 +1,6 @@
 //! "Can A reach B on port P", with the reason.
 
+use super::answer::{Answer, CanAnswer, Group};
 use super::asked::Asked;
 use super::endpoint::{Endpoint, EndpointError, Member};
 use super::list::{Length, block_names};
@@ -8,84 +9,9 @@ use super::reason::{Reason, assumes_private_address, reasons};
 use super::world::World;
 use crate::cluster::NodeId;
 use crate::engine::reference::Flow;
-use crate::engine::{Decision, Model, Peer, Trace, Verdict, common_families, trace};
+use crate::engine::{Model, Peer, Verdict, common_families, trace};
 use crate::net::{ConnectionSet, Family, IpSet, Protocol};
 use std::collections::{BTreeSet, HashMap, HashSet};
-
-/// The answer to the whole question.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Answer {
-    /// Every pair may connect on every port asked.
-    Allowed,
-    /// No pair may.
-    Denied,
-    /// Some may and some may not.
-    Partly,
-    /// None is known to be denied, and not all are known to be allowed.
-    Undetermined,
-}
-
-impl Answer {
-    /// The word that answers start with.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Allowed => "allowed",
-            Self::Denied => "denied",
-            Self::Partly => "partly",
-            Self::Undetermined => "undetermined",
-        }
-    }
-}
-
-/// What was asked, and everything that answers it.
-#[derive(Clone, Debug)]
-pub struct CanAnswer {
-    /// The first end, as printed.
-    pub source: String,
-    /// The second end, as printed.
-    pub destination: String,
-    /// The port, as printed; `None` if none was given.
-    pub port: Option<String>,
-    /// The answer.
-    pub answer: Answer,
-    /// Pairs that have the same answer for the same reason.
-    pub groups: Vec<Group>,
-    /// How many pairs there are.
-    pub pairs: usize,
-    /// How many of them are allowed in full.
-    pub allowed_pairs: usize,
-    /// What else is to be known.
-    pub notes: Vec<String>,
-    /// Whether an assumed pod address decided.
-    pub assumed_address: bool,
-}
-
-/// Pairs that have the same answer for the same reason.
-#[derive(Clone, Debug)]
-pub struct Group {
-    /// Their answer.
-    pub answer: Answer,
-    /// Sources, as printed, without repetition.
-    pub sources: Vec<String>,
-    /// Destinations, as printed, without repetition.
-    pub destinations: Vec<String>,
-    /// How many pairs.
-    pub pairs: usize,
-    /// What was asked, by number; everything if no port was given.
-    pub asked: ConnectionSet,
-    /// What of it is allowed.
-    pub allowed: ConnectionSet,
-    /// What of it cannot be said.
-    pub unknown: ConnectionSet,
-    /// The address family.
-    pub family: Option<Family>,
-    /// Why, by direction.
-    pub reasons: Vec<Reason>,
-    /// The port that the reasons are about, where several were asked and not all are allowed.
-    pub explained: Option<String>,
-    /// The decision in full, for one of the pairs on one of the ports.
-    pub trace: Option<Trace>,
-}
 
 /// More kinds of pairs than this are grouped by their verdict alone.
 const MOST_EXPLAINED: usize = 400;
@@ -552,16 +478,5 @@ fn evaluate(
         reasons: reasons(world, &trace, &from.name, &to.name),
         explained: said.then(|| format!("{protocol}/{port}")),
         trace: Some(trace),
-    }
-}
-
-impl CanAnswer {
-    /// The decision as questions files print it: `partly` is a kind of denied.
-    pub fn decision(&self) -> Decision {
-        match self.answer {
-            Answer::Allowed => Decision::Allowed,
-            Answer::Denied | Answer::Partly => Decision::Denied,
-            Answer::Undetermined => Decision::Unknown,
-        }
     }
 }

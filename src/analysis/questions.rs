@@ -1,8 +1,9 @@
 //! Many questions at once: one `SRC DST PORT[/PROTO]` a line.
 
+use super::answer::CanAnswer;
 use super::endpoint::{Endpoint, EndpointError, resolve_endpoint};
 use super::port::PortQuery;
-use super::query::{CanAnswer, can};
+use super::query::can;
 use super::world::World;
 use crate::engine::Model;
 use rayon::prelude::*;

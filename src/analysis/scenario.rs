@@ -1,8 +1,9 @@
 //! Expectations beside manifests: documents and tests at once.
 
+use super::answer::Answer;
 use super::endpoint::resolve_endpoint;
 use super::port::PortQuery;
-use super::query::{Answer, can};
+use super::query::can;
 use super::world::{Options, World};
 use crate::diagnostic::Severity;
 use crate::enforcement::{self, CniProfile};

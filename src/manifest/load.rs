@@ -1,10 +1,11 @@
 //! From paths to resources.
 
 use super::discover::{self, InputPath, Unread};
+use super::item::{Collected, Item, Reason, SetAside};
 use super::json::JsonReader;
 use super::kustomize::{self, Kustomization};
 use super::node::Node;
-use super::object::{self, Collected, Item, Reason, SetAside};
+use super::object;
 use super::resource::Resource;
 use super::template::{self, TemplateFile};
 use super::{text, yaml};

@@ -14,6 +14,7 @@
 mod decode;
 mod discover;
 mod fault;
+mod item;
 mod json;
 mod kinds;
 mod kustomize;
@@ -33,8 +34,8 @@ mod yaml;
 
 pub use decode::nearest;
 pub use discover::InputPath;
+pub use item::{Reason, SetAside};
 pub use load::{Loaded, load, load_text, read_text};
-pub use object::{Reason, SetAside};
 pub use resource::{
     ContainerPort, LabelSelector, Labels, Meta, NetworkPolicyResource, NodeResource, Operator,
     Owner, PeerResource, PeerSelects, PodResource, PodShape, PortRef, PortResource, Requirement,

@@ -1,9 +1,9 @@
 //! Objects of our kinds: decoded into the API's own types, checked, and cut down to what matters.
 
 use super::decode::decode;
+use super::item::{Collected, Envelope, Item, Reason, invalid_reason};
 use super::kinds::{Used, group_of};
 use super::node::{Node, Value};
-use super::object::{Collected, Envelope, Item, Reason, invalid_reason};
 use super::place::Place;
 use super::resource::{
     Labels, Meta, NodeResource, Owner, PodResource, PodShape, Resource, WorkloadResource,

@@ -1,6 +1,6 @@
 //! Helm templates that nobody rendered.
 
-use super::object::{Item, Reason, SetAside};
+use super::item::{Item, Reason, SetAside};
 use crate::diagnostic::{Code, Diagnostic, Span};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
