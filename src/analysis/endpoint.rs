@@ -233,7 +233,7 @@ fn find_namespace(world: &World, name: &str, text: &str) -> Result<NamespaceId, 
 fn whole_namespace(world: &World, name: &str) -> Result<Endpoint, EndpointError> {
     let id = find_namespace(world, name, &format!("ns/{name}"))?;
     let cluster = &world.cluster;
-    let pods: Vec<PodId> = cluster.pod_ids().filter(|&p| cluster.pod(p).namespace == id).collect();
+    let pods: Vec<PodId> = cluster.pods_in(id).collect();
     if pods.is_empty() {
         return fail(format!("namespace `{name}` has no pods in the input"));
     }
@@ -294,27 +294,27 @@ fn by_kind(
         }
     };
     if known.is_some_and(|k| k.kind == "Pod") {
-        let pod = cluster.pod_ids().find(|&id| {
+        let pod = cluster.pods_in(namespace).find(|&id| {
             let pod = cluster.pod(id);
-            pod.namespace == namespace && &*pod.name == name && !pod.stand_in
+            &*pod.name == name && !pod.stand_in
         });
         if let Some(id) = pod {
             return Ok(of_pods(cluster, cluster.pod_name(id), &[id]));
         }
     }
-    let workload = cluster.workload_ids().find(|&id| {
+    let workload = cluster.workloads_in(namespace).find(|&id| {
         let w = cluster.workload(id);
-        w.namespace == namespace && &*w.name == name && is_kind(&w.kind)
+        &*w.name == name && is_kind(&w.kind)
     });
     if let Some(id) = workload {
         return of_workload(world, id, text);
     }
     // A controller on the way: a ReplicaSet of a Deployment, a Job of a CronJob.
     let pods: Vec<PodId> = cluster
-        .pod_ids()
+        .pods_in(namespace)
         .filter(|&id| {
-            let pod = cluster.pod(id);
-            pod.namespace == namespace && pod.via.iter().any(|(k, n)| &**n == name && is_kind(k))
+            let via = &cluster.pod(id).via;
+            via.iter().any(|(k, n)| &**n == name && is_kind(k))
         })
         .collect();
     if !pods.is_empty() {
@@ -365,21 +365,13 @@ fn by_name(
 ) -> Result<Endpoint, EndpointError> {
     let cluster = &world.cluster;
     let namespace = find_namespace(world, namespace, text)?;
-    let workloads: Vec<WorkloadId> = cluster
-        .workload_ids()
-        .filter(|&id| {
-            let w = cluster.workload(id);
-            w.namespace == namespace && &*w.name == name
-        })
-        .collect();
+    let workloads: Vec<WorkloadId> =
+        cluster.workloads_in(namespace).filter(|&id| &*cluster.workload(id).name == name).collect();
     let pods: Vec<PodId> = cluster
-        .pod_ids()
+        .pods_in(namespace)
         .filter(|&id| {
             let pod = cluster.pod(id);
-            pod.namespace == namespace
-                && &*pod.name == name
-                && !pod.stand_in
-                && !workloads.contains(&pod.workload)
+            &*pod.name == name && !pod.stand_in && !workloads.contains(&pod.workload)
         })
         .collect();
     match (workloads.as_slice(), pods.as_slice()) {

@@ -248,6 +248,20 @@ impl ClusterState {
         (0..self.workloads.len()).map(WorkloadId::new)
     }
 
+    /// The pods of a namespace: they stand together, as the lists are ordered by namespace first.
+    pub fn pods_in(&self, namespace: NamespaceId) -> impl Iterator<Item = PodId> + use<> {
+        let first = self.pods.partition_point(|pod| pod.namespace < namespace);
+        let end = self.pods.partition_point(|pod| pod.namespace <= namespace);
+        (first..end).map(PodId::new)
+    }
+
+    /// The workloads of a namespace.
+    pub fn workloads_in(&self, namespace: NamespaceId) -> impl Iterator<Item = WorkloadId> + use<> {
+        let first = self.workloads.partition_point(|workload| workload.namespace < namespace);
+        let end = self.workloads.partition_point(|workload| workload.namespace <= namespace);
+        (first..end).map(WorkloadId::new)
+    }
+
     /// The ids of all nodes.
     pub fn node_ids(&self) -> impl ExactSizeIterator<Item = NodeId> + use<> {
         (0..self.nodes.len()).map(NodeId::new)

@@ -127,6 +127,10 @@ fn first_match(
     let mut passed = false;
     for policy in tier.policies.iter().map(|&id| policies.policy(id)) {
         let about = matching::pods(cluster, &policy.subject, pod);
+        // A policy about other pods has no say.
+        if about == Matched::No {
+            continue;
+        }
         for rule in policy.rules[direction.index()].iter().map(|&id| policies.rule(id)) {
             let matched = about.and(rule_matches(cluster, policies, flow, rule));
             if matched == Matched::No {
@@ -164,6 +168,10 @@ fn union(
             continue;
         }
         let about = matching::pods(cluster, &policy.subject, pod);
+        // A policy about other pods has no say.
+        if about == Matched::No {
+            continue;
+        }
         isolated = isolated.or(about);
         for rule in policy.rules[direction.index()].iter().map(|&id| policies.rule(id)) {
             allowed = allowed.or(about.and(rule_matches(cluster, policies, flow, rule)));
