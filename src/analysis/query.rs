@@ -5,12 +5,13 @@ use super::asked::Asked;
 use super::endpoint::{Endpoint, EndpointError, Member};
 use super::list::{Length, block_names};
 use super::port::PortQuery;
-use super::reason::{Reason, assumes_private_address, reasons};
+use super::reason::{Reason, assumes_private_address, reasons, told};
 use super::world::World;
-use crate::cluster::NodeId;
+use crate::cluster::{Addresses, NodeId};
 use crate::engine::reference::Flow;
 use crate::engine::{Model, Peer, Verdict, common_families, trace};
 use crate::net::{ConnectionSet, Family, IpSet, Protocol};
+use crate::policy::Direction;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// More kinds of pairs than this are grouped by their verdict alone.
@@ -21,6 +22,8 @@ const MOST_EXPLAINED: usize = 400;
 struct PairKey {
     family: Option<Family>,
     asked: ConnectionSet,
+    /// Whether the address of each end is known: what is said of assumptions depends on it.
+    known: [bool; 2],
 }
 
 /// What makes ends of pairs alike: their class, the node where that can matter, and what is asked.
@@ -47,7 +50,8 @@ fn buckets(
 
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum PeerKey {
-    Class(usize),
+    /// A class of pods, and whether their addresses are known.
+    Class(usize, bool),
     Itself(Peer),
 }
 
@@ -67,14 +71,14 @@ pub fn can(
     let on_nodes =
         sources.iter().any(|m| node_of(world, &m.peer).is_some() || is_node(world, &m.peer));
     let from_buckets = buckets(&sources, |member| {
-        (peer_key(model, &member.peer), node_of(world, &member.peer), None)
+        (peer_key(world, model, &member.peer), node_of(world, &member.peer), None)
     });
     let to_buckets = buckets(&destinations, |member| {
         let node = match &member.peer {
             Peer::Pod(id) if on_nodes => world.cluster.pod(*id).node,
             _ => None,
         };
-        (peer_key(model, &member.peer), node, Some(asked_of.of(&member.peer)))
+        (peer_key(world, model, &member.peer), node, Some(asked_of.of(&member.peer)))
     });
     // Of very many kinds of pairs each verdict is explained once, not each pair of kinds.
     let coarse = from_buckets.len() * to_buckets.len() > MOST_EXPLAINED;
@@ -95,7 +99,9 @@ pub fn can(
                 skipped += pairs.count;
                 continue;
             };
-            let key = PairKey { family: choose_family(world, source, destination, a, b), asked };
+            let family = choose_family(world, source, destination, a, b);
+            let known = [has_known_address(world, a), has_known_address(world, b)];
+            let key = PairKey { family, asked, known };
             if coarse {
                 let verdict =
                     key.family.map_or_else(Verdict::none, |family| model.verdict(a, b, family));
@@ -168,6 +174,17 @@ pub fn can(
             let from = spoken(&group.sources, all_sources, &source.name);
             let to = spoken(&group.destinations, all_destinations, &destination.name);
             group.reasons = reasons(world, trace, &from, &to);
+            for (reason, direction) in group.reasons.iter_mut().zip(told(trace)) {
+                let others = match direction.direction {
+                    Direction::Egress => &group.destinations,
+                    Direction::Ingress => &group.sources,
+                };
+                // What one of several lacks need not be what the others lack.
+                let about_one = direction.nearest.as_ref().is_some_and(|miss| miss.peer.is_some());
+                if about_one && others.len() > 1 {
+                    reason.nearest = None;
+                }
+            }
         }
     }
     groups.sort_by(|a, b| {
@@ -219,7 +236,9 @@ fn combine(answers: impl Iterator<Item = Answer>) -> Answer {
 
 fn same_reasons(a: &[Reason], b: &[Reason]) -> bool {
     let key = |reasons: &[Reason]| -> Vec<_> {
-        reasons.iter().map(|r| (r.direction, r.code, r.policies.clone(), r.rule)).collect()
+        // Of a missing family the text is all there is.
+        let text = |r: &Reason| (r.code == "no-common-family").then(|| r.text.clone());
+        reasons.iter().map(|r| (r.direction, r.code, r.policies.clone(), r.rule, text(r))).collect()
     };
     key(a) == key(b)
 }
@@ -228,9 +247,16 @@ fn is_one_pod(world: &World, peer: &Peer) -> bool {
     matches!(peer, Peer::Pod(id) if !world.cluster.pod(*id).stand_in)
 }
 
-fn peer_key(model: &Model<'_>, peer: &Peer) -> PeerKey {
+fn has_known_address(world: &World, peer: &Peer) -> bool {
     match peer {
-        Peer::Pod(id) => PeerKey::Class(model.class_of(*id)),
+        Peer::Pod(id) => world.cluster.pod(*id).addresses != Addresses::Unknown,
+        Peer::Node(..) | Peer::External(_) => true,
+    }
+}
+
+fn peer_key(world: &World, model: &Model<'_>, peer: &Peer) -> PeerKey {
+    match peer {
+        Peer::Pod(id) => PeerKey::Class(model.class_of(*id), has_known_address(world, peer)),
         other => PeerKey::Itself(other.clone()),
     }
 }
@@ -326,8 +352,7 @@ fn other_family(
     let other = key.family?.other();
     let known = |peer: &Peer| match peer {
         Peer::Pod(id) => {
-            let known =
-                matches!(world.cluster.pod(*id).addresses, crate::cluster::Addresses::Known(_));
+            let known = matches!(world.cluster.pod(*id).addresses, Addresses::Known(_));
             known && world.cluster.families(*id).contains(&other)
         }
         peer => peer.families(&world.cluster).contains(&other),

@@ -81,10 +81,7 @@ pub(super) fn reasons(world: &World, trace: &Trace, from: &str, to: &str) -> Vec
         Some(_) => {
             vec![Reason::no_common_family(world, &trace.flow.source, &trace.flow.destination, None)]
         }
-        None => trace
-            .directions
-            .iter()
-            .filter(|direction| direction.step != Step::NotAPod)
+        None => told(trace)
             .map(|direction| {
                 let (end, other) = match direction.direction {
                     Direction::Egress => (from, to),
@@ -94,6 +91,12 @@ pub(super) fn reasons(world: &World, trace: &Trace, from: &str, to: &str) -> Vec
             })
             .collect(),
     }
+}
+
+/// The directions that there is something to tell of: those whose end is a pod.
+pub(super) fn told(trace: &Trace) -> impl Iterator<Item = &DirectionTrace> {
+    let asked = trace.shortcut.is_none();
+    trace.directions.iter().filter(move |direction| asked && direction.step != Step::NotAPod)
 }
 
 fn one(world: &World, trace: &DirectionTrace, end: &str, other: &str) -> Reason {

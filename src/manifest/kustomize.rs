@@ -84,7 +84,7 @@ pub(super) fn warning(
     let message = format!("this kustomization is not rendered: {}", parts.join(", and "));
     Some(
         Diagnostic::new(Code::UnrenderedKustomization, message)
-            .at(span, "answers are undetermined: what is deployed is not what is read")
+            .at(span, "what is deployed is not what is read")
             .help(format!(
                 "render it first: `kubectl kustomize {folder} | kubereach … -f -`, or take the files as they stand with `--ignore-unsupported`"
             )),

@@ -2,7 +2,7 @@
 
 use super::style::{Look, bold, dim, loud, pad, verdict};
 use super::table::count;
-use crate::analysis::{Answer, CanAnswer, Group, Reason, World};
+use crate::analysis::{Answer, CanAnswer, Group, LeftOut, Reason, World};
 use crate::enforcement::Enforcement;
 use crate::engine::Decision;
 use crate::net::ConnectionSet;
@@ -50,8 +50,8 @@ pub(super) fn left_out(world: &World) -> String {
     }
     if left.unsupported > 0 {
         let what = match left.unsupported {
-            1 => "1 policy that is not evaluated".to_owned(),
-            n => format!("{n} policies that are not evaluated"),
+            1 => "1 policy or kustomization that is not evaluated".to_owned(),
+            n => format!("{n} policies or kustomizations that are not evaluated"),
         };
         out.push_str(&format!(
             "  {}\n",
@@ -65,7 +65,10 @@ pub(super) fn left_out(world: &World) -> String {
 fn enforcement_line(world: &World) -> String {
     let count = world.declared_policies();
     match world.options.cni {
-        None if count == 0 && world.cluster.blind_spots.is_empty() => {
+        None if count == 0
+            && world.cluster.blind_spots.is_empty()
+            && world.left_out() == LeftOut::default() =>
+        {
             "  the input has no NetworkPolicy: everything is allowed\n".into()
         }
         None => format!(
