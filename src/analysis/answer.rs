@@ -69,7 +69,7 @@ pub struct Group {
     pub allowed: ConnectionSet,
     /// What of it cannot be said.
     pub unknown: ConnectionSet,
-    /// The address family.
+    /// The address family; `None` if the ends have none in common, or the pairs not the same.
     pub family: Option<Family>,
     /// Why, by direction.
     pub reasons: Vec<Reason>,

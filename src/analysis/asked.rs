@@ -25,9 +25,7 @@ impl<'q> Asked<'q> {
         destination: &Endpoint,
         ports: &'q [PortQuery],
     ) -> Result<Self, EndpointError> {
-        let shown: Vec<String> = ports.iter().map(ToString::to_string).collect();
-        let shown = (!shown.is_empty()).then(|| shown.join(" "));
-        let found = Self { world, service: destination.service, ports, shown };
+        let mut found = Self { world, service: destination.service, ports, shown: None };
         if let Some(service) = found.service() {
             for port in ports {
                 if !service.ports.iter().any(|own| matches_service_port(port, own)) {
@@ -46,11 +44,22 @@ impl<'q> Asked<'q> {
                 }
             }
         }
+        let shown: Vec<String> = ports.iter().map(|port| found.printed(port)).collect();
+        found.shown = (!shown.is_empty()).then(|| shown.join(" "));
         Ok(found)
     }
 
     fn service(&self) -> Option<&Service> {
         self.service.and_then(|at| self.world.cluster.services.get(at))
+    }
+
+    /// A port as printed: the name of a Service's port stands for its protocol too.
+    fn printed(&self, port: &PortQuery) -> String {
+        let mut named = self.service().into_iter().flat_map(|service| &service.ports);
+        match (named.find(|own| matches_service_port(port, own)), &port.port) {
+            (Some(own), PortRef::Name(name)) => format!("{}/{name}", own.protocol),
+            _ => port.to_string(),
+        }
     }
 
     /// The connections asked of one destination; `None` if it has no such port.

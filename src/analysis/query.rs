@@ -85,21 +85,28 @@ pub fn can(
     let mut by_verdict: HashMap<(PairKey, Verdict), usize> = HashMap::new();
     let mut found: Vec<(PairKey, Pairs)> = Vec::new();
     let mut skipped = 0;
+    // What is said of another family is said where nothing names one.
+    let no_family = world.options.family.or(source.family).or(destination.family).is_none();
+    let mut others: Vec<OtherPart> = Vec::new();
     for (_, to) in &to_buckets {
         let asked_of_bucket = to.first().and_then(|member| asked_of.of(&member.peer));
         for (_, from) in &from_buckets {
             let Some(pairs) = Pairs::new(world, from, to, several) else { continue };
             let (a, b) = (&pairs.first.0.peer, &pairs.first.1.peer);
-            if is_other_family(world, source, a, (destination, b))
-                || is_other_family(world, destination, b, (source, a))
-            {
-                continue;
-            }
+            let other_part = is_other_family(world, source, a, (destination, b))
+                || is_other_family(world, destination, b, (source, a));
             let Some(asked) = asked_of_bucket.clone() else {
-                skipped += pairs.count;
+                skipped += if other_part { 0 } else { pairs.count };
                 continue;
             };
             let family = choose_family(world, source, destination, a, b);
+            if other_part {
+                others.extend(family.filter(|_| no_family).map(|family| {
+                    let verdict = model.verdict(a, b, family);
+                    OtherPart { family, known: knows_families(world, a, b), asked, verdict }
+                }));
+                continue;
+            }
             let known = [has_known_address(world, a), has_known_address(world, b)];
             let key = PairKey { family, asked, known };
             if coarse {
@@ -127,7 +134,8 @@ pub fn can(
     }
     if skipped > 0 {
         notes.push(format!(
-            "{skipped} pairs have no such port at the destination and were left out"
+            "left out, as the destination has no such port: {}",
+            if skipped == 1 { "1 pair".to_owned() } else { format!("{skipped} pairs") }
         ));
     }
     if coarse {
@@ -140,10 +148,7 @@ pub fn can(
         let (from, to) = pairs.first.clone();
         let group = evaluate(world, model, &key, &from, &to, pairs);
         assumed_address |= group.trace.as_ref().is_some_and(|t| assumes_private_address(world, t));
-        if differs.is_none()
-            && world.options.family.is_none()
-            && source.family.or(destination.family).is_none()
-        {
+        if differs.is_none() && no_family {
             differs = other_family(world, model, &key, &from.peer, &to.peer);
         }
         let alike = groups.iter_mut().find(|g| {
@@ -159,6 +164,7 @@ pub fn can(
         }
     }
     notes.extend(asked_of.service_notes(destination, &groups));
+    let differs = differs.or_else(|| other_parts(&others, &groups));
     if let Some((family, word)) = differs {
         notes.push(format!(
             "over {family} the answer is another: {word} (`--family {}`)",
@@ -173,7 +179,12 @@ pub fn can(
         if let Some(trace) = &group.trace {
             let from = spoken(&group.sources, all_sources, &source.name);
             let to = spoken(&group.destinations, all_destinations, &destination.name);
-            group.reasons = reasons(world, trace, &from, &to);
+            let before = std::mem::replace(&mut group.reasons, reasons(world, trace, &from, &to));
+            for (reason, merged) in group.reasons.iter_mut().zip(before) {
+                if merged.nearest.is_none() {
+                    reason.nearest = None;
+                }
+            }
             for (reason, direction) in group.reasons.iter_mut().zip(told(trace)) {
                 let others = match direction.direction {
                     Direction::Egress => &group.destinations,
@@ -341,32 +352,94 @@ fn choose_family(
     }
 }
 
-/// The other family's answer, if both ends have addresses in it for sure and it differs.
+/// A part of `internet` that is of another family than the question.
+struct OtherPart {
+    family: Family,
+    /// Whether the other end is known to have an address in it.
+    known: bool,
+    asked: ConnectionSet,
+    verdict: Verdict,
+}
+
+/// Whether the families of both ends are known, not assumed.
+fn knows_families(world: &World, from: &Peer, to: &Peer) -> bool {
+    has_known_address(world, from) && has_known_address(world, to)
+}
+
+/// The answer for the parts of `internet` in the other family, if it differs from that of the parts
+/// that were asked about. Where the other end only may have such addresses it is told if it opens
+/// more: that is what a policy with blocks of that family is for.
+fn other_parts(others: &[OtherPart], groups: &[Group]) -> Option<(Family, String)> {
+    let family = others.first()?.family;
+    let cut = |part: &OtherPart| {
+        let of = |set: &ConnectionSet| set.intersection(&part.asked);
+        (of(&part.verdict.allowed), of(&part.verdict.unknown))
+    };
+    let own = |part: &OtherPart| {
+        let (allowed, unknown) = cut(part);
+        groups.iter().any(|g| g.allowed == allowed && g.unknown == unknown)
+    };
+    let theirs = |group: &Group| {
+        others.iter().map(cut).any(|(a, u)| group.allowed == a && group.unknown == u)
+    };
+    let opens_more = others.iter().any(|part| {
+        let (allowed, unknown) = cut(part);
+        let open = |g: &Group| g.allowed.union(&g.unknown);
+        let all = groups.iter().fold(ConnectionSet::empty(), |all, g| all.union(&open(g)));
+        !allowed.union(&unknown).difference(&all).is_empty()
+    });
+    let differs = !others.iter().all(own) || !groups.iter().all(theirs);
+    let known = others.iter().any(|part| part.known);
+    if !(opens_more || known && differs) {
+        return None;
+    }
+    let whole = others.iter().any(|part| part.asked.is_all());
+    let sets: Vec<_> = others.iter().map(cut).collect();
+    let allowed = sets.iter().fold(ConnectionSet::empty(), |all, (a, _)| all.union(a));
+    if whole && !allowed.is_empty() {
+        return Some((family, in_words(&allowed)));
+    }
+    let answers = others.iter().zip(&sets).map(|(part, (a, u))| answer_for(&part.asked, a, u));
+    Some((family, combine(answers).word().to_owned()))
+}
+
+fn in_words(allowed: &ConnectionSet) -> String {
+    if allowed.is_all() { "allowed on every port".into() } else { format!("allowed on {allowed}") }
+}
+
+/// The other family's answer, if both ends have addresses in it and it differs. Where an end only may
+/// have one it is told if it opens more.
 fn other_family(
     world: &World,
     model: &Model<'_>,
     key: &PairKey,
     from: &Peer,
     to: &Peer,
-) -> Option<(Family, &'static str)> {
-    let other = key.family?.other();
-    let known = |peer: &Peer| match peer {
-        Peer::Pod(id) => {
-            let known = matches!(world.cluster.pod(*id).addresses, Addresses::Known(_));
-            known && world.cluster.families(*id).contains(&other)
-        }
-        peer => peer.families(&world.cluster).contains(&other),
-    };
-    let pod = matches!(from, Peer::Pod(_)) && matches!(to, Peer::Pod(_));
-    if !pod || !known(from) || !known(to) {
+) -> Option<(Family, String)> {
+    let own = key.family?;
+    let other = own.other();
+    let pods = matches!(from, Peer::Pod(_)) && matches!(to, Peer::Pod(_));
+    if !pods || !common_families(&world.cluster, from, to).contains(&other) {
         return None;
     }
-    let word = |family| {
+    let cut = |family| {
         let verdict = model.verdict(from, to, family);
-        answer_for(&key.asked, &verdict.allowed, &verdict.unknown)
+        (verdict.allowed.intersection(&key.asked), verdict.unknown.intersection(&key.asked))
     };
-    let theirs = word(other);
-    (theirs != word(key.family?)).then(|| (other, theirs.word()))
+    let ((allowed, unknown), (their_allowed, their_unknown)) = (cut(own), cut(other));
+    let open = allowed.union(&unknown);
+    let opens_more = !their_allowed.union(&their_unknown).difference(&open).is_empty();
+    let differs = allowed != their_allowed || unknown != their_unknown;
+    if !(opens_more || differs && knows_families(world, from, to)) {
+        return None;
+    }
+    let answer = answer_for(&key.asked, &their_allowed, &their_unknown);
+    let text = match answer {
+        Answer::Partly if !their_allowed.is_empty() => in_words(&their_allowed),
+        Answer::Partly => format!("undetermined on {their_unknown}"),
+        answer => answer.word().to_owned(),
+    };
+    Some((other, text))
 }
 
 /// The answer for a set of connections that were asked for.
@@ -425,6 +498,16 @@ impl Pairs {
 impl Group {
     fn absorb(&mut self, other: Self) {
         self.pairs += other.pairs;
+        if self.family != other.family {
+            self.family = None;
+        }
+        // Only what came closest for all of them is told.
+        for (own, theirs) in self.reasons.iter_mut().zip(&other.reasons) {
+            let place = |reason: &Reason| reason.nearest.as_ref().map(|(_, span)| *span);
+            if place(own) != place(theirs) {
+                own.nearest = None;
+            }
+        }
         for (list, names) in
             [(&mut self.sources, other.sources), (&mut self.destinations, other.destinations)]
         {

@@ -273,7 +273,13 @@ fn near(world: &World, miss: &NearMiss, other: &str) -> Option<(String, Span)> {
                 Ports::Of(list) => list.first().map(|port| port.span),
                 Ports::Any => None,
             };
-            (format!("lets {} through on {}", short(other), rule_ports(&rule.ports)), span)
+            let ports = rule_ports(&rule.ports);
+            let text = if miss.resolves {
+                format!("lets {} through on {ports}", short(other))
+            } else {
+                format!("names ports that do not resolve there: {ports}")
+            };
+            (text, span)
         }
         Some(PeerMiss::PodLabel { wanted, pod }) => {
             let found = match labels(*pod).get(&wanted.key) {

@@ -19,7 +19,7 @@ const STYLES: Styles = Styles::styled()
     name = "kubereach",
     version,
     styles = STYLES,
-    after_help = "Exit status: 0 allowed or done, 1 denied for some pairs or all, 2 wrong usage or input, 3 undetermined.",
+    after_help = "Exit status: 0 allowed or done, 1 denied for some pairs or questions, or all, 2 wrong usage or input, 3 undetermined.",
     subcommand_required = true,
     arg_required_else_help = true
 )]

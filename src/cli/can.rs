@@ -57,8 +57,8 @@ pub(super) fn run(args: &CanArgs, global: &Global) -> Status {
     }
 }
 
-/// Answers a file of questions. The status is that of the worst answer: an error, then
-/// undetermined, then denied.
+/// Answers a file of questions. The status is that of one question about them all: an error, then
+/// denied for some, then undetermined.
 fn many(world: &World, model: &Model<'_>, file: &str, format: CanFormat) -> Status {
     let text = read_text(&file.into());
     let text = match text {
@@ -75,10 +75,10 @@ fn many(world: &World, model: &Model<'_>, file: &str, format: CanFormat) -> Stat
         |wanted| answers.iter().any(|a| a.answer.as_ref().is_ok_and(|a| a.decision() == wanted));
     if answers.iter().any(|answer| answer.answer.is_err()) {
         Status::Error
-    } else if any(Decision::Unknown) {
-        Status::Undetermined
     } else if any(Decision::Denied) {
         Status::Denied
+    } else if any(Decision::Unknown) {
+        Status::Undetermined
     } else {
         Status::Success
     }

@@ -110,6 +110,8 @@ pub struct NearMiss {
     pub rule: RuleId,
     /// `None`: it is about the other end, and not about the port.
     pub peer: Option<PeerMiss>,
+    /// Whether it has a port at the destination: a named port need not resolve there.
+    pub resolves: bool,
 }
 
 /// Why a peer selector does not match the other end.
@@ -245,8 +247,15 @@ fn nearest(
     traces: &[PolicyTrace],
 ) -> Option<NearMiss> {
     let rules = || traces.iter().flat_map(|policy| &policy.rules);
-    if let Some(rule) = rules().find(|r| !r.port && r.peer == Outcome::Matches) {
-        return Some(NearMiss { rule: rule.rule, peer: None });
+    let resolves = |id: RuleId| {
+        let ports = matching::rule_ports(cluster, policies, policies.rule(id), &flow.destination);
+        !ports.is_empty()
+    };
+    let other_port = || rules().filter(|r| !r.port && r.peer == Outcome::Matches);
+    let first = other_port().find(|r| resolves(r.rule)).or_else(|| other_port().next());
+    if let Some(rule) = first {
+        let resolves = resolves(rule.rule);
+        return Some(NearMiss { rule: rule.rule, peer: None, resolves });
     }
     let mut best: Option<(usize, NearMiss)> = None;
     for trace in rules().filter(|r| r.port && r.peer == Outcome::Fails) {
@@ -256,7 +265,10 @@ fn nearest(
         for selector in list {
             let (failing, miss) = peer_miss(cluster, &selector.matches, other, flow);
             if best.as_ref().is_none_or(|(least, _)| failing < *least) {
-                best = Some((failing, NearMiss { rule: trace.rule, peer: Some(miss) }));
+                best = Some((
+                    failing,
+                    NearMiss { rule: trace.rule, peer: Some(miss), resolves: true },
+                ));
             }
         }
     }

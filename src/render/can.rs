@@ -126,7 +126,15 @@ fn head(answer: &CanAnswer, look: Look) -> String {
             if let [group] = groups
                 && answer.answer == Answer::Partly
             {
-                out.push_str(&format!(": allowed {}", on_ports(group).trim_start()));
+                let denied = group.asked.difference(&group.allowed).difference(&group.unknown);
+                if group.allowed.is_empty() {
+                    out.push_str(&format!(
+                        ": undetermined on {}, denied on {denied}",
+                        shown(&group.unknown)
+                    ));
+                } else {
+                    out.push_str(&format!(": allowed {}", on_ports(group).trim_start()));
+                }
             }
         }
         (None, [group]) => out.push_str(&on_ports(group)),
@@ -134,6 +142,11 @@ fn head(answer: &CanAnswer, look: Look) -> String {
     }
     if answer.pairs > 1 && answer.groups.len() > 1 {
         out.push_str(&format!("      {} of {} pairs allowed", answer.allowed_pairs, answer.pairs));
+        let unknown = answer.groups.iter().filter(|g| g.answer == Answer::Undetermined);
+        match unknown.map(|g| g.pairs).sum::<usize>() {
+            0 => {}
+            pairs => out.push_str(&format!(", {pairs} undetermined")),
+        }
     }
     out.push('\n');
     out

@@ -1,6 +1,6 @@
 //! Answers to many questions, one a line.
 
-use crate::analysis::{QuestionAnswer, World};
+use crate::analysis::{Answer, CanAnswer, QuestionAnswer, World};
 use crate::engine::Decision;
 use serde_json::{Value, json};
 
@@ -29,7 +29,8 @@ fn reason(answer: &QuestionAnswer) -> String {
             let texts: Vec<&str> =
                 reasons.filter(|r| r.decision == wanted).map(|r| r.text.as_str()).collect();
             let notes = answer.notes.iter().map(String::as_str);
-            let mut all: Vec<&str> = Vec::new();
+            let part = in_part(answer);
+            let mut all: Vec<&str> = part.as_deref().into_iter().collect();
             for text in texts.into_iter().chain(notes) {
                 if !all.contains(&text) {
                     all.push(text);
@@ -37,6 +38,18 @@ fn reason(answer: &QuestionAnswer) -> String {
             }
             if all.is_empty() { "no policy applies".into() } else { all.join("; ") }
         }
+    }
+}
+
+/// What is allowed of an answer that is denied in part.
+fn in_part(answer: &CanAnswer) -> Option<String> {
+    match answer.groups.as_slice() {
+        _ if answer.answer != Answer::Partly => None,
+        [group] if group.allowed.is_empty() => {
+            Some(format!("in part: undetermined on {}", group.unknown))
+        }
+        [group] => Some(format!("in part: allowed on {}", group.allowed)),
+        _ => Some(format!("in part: {} of {} pairs allowed", answer.allowed_pairs, answer.pairs)),
     }
 }
 
