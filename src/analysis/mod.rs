@@ -13,6 +13,7 @@
 mod answer;
 mod asked;
 mod endpoint;
+mod family;
 mod inventory;
 mod list;
 mod port;

@@ -3,13 +3,17 @@
 use super::answer::{Answer, CanAnswer, Group};
 use super::asked::Asked;
 use super::endpoint::{Endpoint, EndpointError, Member};
+use super::family::{
+    InternetPart, beside_internet, choose_family, flag, has_known_address, is_other_family,
+    other_family, other_parts,
+};
 use super::list::{Length, block_names};
 use super::port::PortQuery;
 use super::reason::{Reason, assumes_private_address, reasons, told};
 use super::world::World;
-use crate::cluster::{Addresses, NodeId};
+use crate::cluster::NodeId;
 use crate::engine::reference::Flow;
-use crate::engine::{Model, Peer, Verdict, common_families, trace};
+use crate::engine::{Model, Peer, Verdict, trace};
 use crate::net::{ConnectionSet, Family, IpSet, Protocol};
 use crate::policy::Direction;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -19,9 +23,9 @@ const MOST_EXPLAINED: usize = 400;
 
 /// What is asked of pairs that the engine cannot tell apart.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct PairKey {
-    family: Option<Family>,
-    asked: ConnectionSet,
+pub(super) struct PairKey {
+    pub(super) family: Option<Family>,
+    pub(super) asked: ConnectionSet,
     /// Whether the address of each end is known: what is said of assumptions depends on it.
     known: [bool; 2],
 }
@@ -87,7 +91,7 @@ pub fn can(
     let mut skipped = 0;
     // What is said of another family is said where nothing names one.
     let no_family = world.options.family.or(source.family).or(destination.family).is_none();
-    let mut others: Vec<OtherPart> = Vec::new();
+    let mut parts: Vec<InternetPart> = Vec::new();
     for (_, to) in &to_buckets {
         let asked_of_bucket = to.first().and_then(|member| asked_of.of(&member.peer));
         for (_, from) in &from_buckets {
@@ -100,11 +104,17 @@ pub fn can(
                 continue;
             };
             let family = choose_family(world, source, destination, a, b);
+            if let (true, Some(family), Some(pod)) = (no_family, family, beside_internet(a, b)) {
+                parts.push(InternetPart {
+                    pod: pod.clone(),
+                    family,
+                    asked_about: !other_part,
+                    known: has_known_address(world, pod),
+                    asked: asked.clone(),
+                    verdict: model.verdict(a, b, family),
+                });
+            }
             if other_part {
-                others.extend(family.filter(|_| no_family).map(|family| {
-                    let verdict = model.verdict(a, b, family);
-                    OtherPart { family, known: knows_families(world, a, b), asked, verdict }
-                }));
                 continue;
             }
             let known = [has_known_address(world, a), has_known_address(world, b)];
@@ -144,12 +154,16 @@ pub fn can(
     let mut groups: Vec<Group> = Vec::new();
     let mut differs = None;
     let mut assumed_address = false;
+    let one_kind = found.len() == 1;
     for (key, pairs) in found {
         let (from, to) = pairs.first.clone();
         let group = evaluate(world, model, &key, &from, &to, pairs);
         assumed_address |= group.trace.as_ref().is_some_and(|t| assumes_private_address(world, t));
         if differs.is_none() && no_family {
-            differs = other_family(world, model, &key, &from.peer, &to.peer);
+            differs =
+                other_family(world, model, &key, &from.peer, &to.peer).map(|(family, word)| {
+                    (family, if one_kind { word } else { "for some of the pairs".to_owned() })
+                });
         }
         let alike = groups.iter_mut().find(|g| {
             g.answer == group.answer
@@ -164,7 +178,7 @@ pub fn can(
         }
     }
     notes.extend(asked_of.service_notes(destination, &groups));
-    let differs = differs.or_else(|| other_parts(&others, &groups));
+    let differs = differs.or_else(|| other_parts(&parts));
     if let Some((family, word)) = differs {
         notes.push(format!(
             "over {family} the answer is another: {word} (`--family {}`)",
@@ -227,14 +241,7 @@ fn spoken(names: &[String], all: usize, whole: &str) -> String {
     }
 }
 
-fn flag(family: Family) -> &'static str {
-    match family {
-        Family::V4 => "ipv4",
-        Family::V6 => "ipv6",
-    }
-}
-
-fn combine(answers: impl Iterator<Item = Answer>) -> Answer {
+pub(super) fn combine(answers: impl Iterator<Item = Answer>) -> Answer {
     let mut all: Vec<Answer> = answers.collect();
     all.sort();
     all.dedup();
@@ -256,13 +263,6 @@ fn same_reasons(a: &[Reason], b: &[Reason]) -> bool {
 
 fn is_one_pod(world: &World, peer: &Peer) -> bool {
     matches!(peer, Peer::Pod(id) if !world.cluster.pod(*id).stand_in)
-}
-
-fn has_known_address(world: &World, peer: &Peer) -> bool {
-    match peer {
-        Peer::Pod(id) => world.cluster.pod(*id).addresses != Addresses::Unknown,
-        Peer::Node(..) | Peer::External(_) => true,
-    }
 }
 
 fn peer_key(world: &World, model: &Model<'_>, peer: &Peer) -> PeerKey {
@@ -287,19 +287,6 @@ fn is_node(world: &World, source: &Peer) -> bool {
         Peer::Pod(id) => world.cluster.pod(*id).host_network,
         Peer::External(_) => false,
     }
-}
-
-/// Whether a part of `internet` is of another family than the one that the question is about: that
-/// of the other end's address, or the one that the other end prefers.
-fn is_other_family(world: &World, end: &Endpoint, peer: &Peer, other: (&Endpoint, &Peer)) -> bool {
-    let Peer::External(set) = peer else { return false };
-    if end.family.is_some() {
-        return false;
-    }
-    let (other_end, other_peer) = other;
-    let preferred = || other_peer.families(&world.cluster).first().copied();
-    let wanted = world.options.family.or(other_end.family).or_else(preferred);
-    wanted.is_some_and(|family| set.only(family).is_empty())
 }
 
 /// Cuts address sets where rules cut them.
@@ -337,113 +324,12 @@ fn atom_name(name: &str, whole: &IpSet, atom: &IpSet) -> String {
     }
 }
 
-fn choose_family(
-    world: &World,
-    source: &Endpoint,
-    destination: &Endpoint,
-    from: &Peer,
-    to: &Peer,
-) -> Option<Family> {
-    let common = common_families(&world.cluster, from, to);
-    let wanted = world.options.family.or(source.family).or(destination.family);
-    match wanted {
-        Some(wanted) => common.contains(&wanted).then_some(wanted),
-        None => common.first().copied(),
-    }
-}
-
-/// A part of `internet` that is of another family than the question.
-struct OtherPart {
-    family: Family,
-    /// Whether the other end is known to have an address in it.
-    known: bool,
-    asked: ConnectionSet,
-    verdict: Verdict,
-}
-
-/// Whether the families of both ends are known, not assumed.
-fn knows_families(world: &World, from: &Peer, to: &Peer) -> bool {
-    has_known_address(world, from) && has_known_address(world, to)
-}
-
-/// The answer for the parts of `internet` in the other family, if it differs from that of the parts
-/// that were asked about. Where the other end only may have such addresses it is told if it opens
-/// more: that is what a policy with blocks of that family is for.
-fn other_parts(others: &[OtherPart], groups: &[Group]) -> Option<(Family, String)> {
-    let family = others.first()?.family;
-    let cut = |part: &OtherPart| {
-        let of = |set: &ConnectionSet| set.intersection(&part.asked);
-        (of(&part.verdict.allowed), of(&part.verdict.unknown))
-    };
-    let own = |part: &OtherPart| {
-        let (allowed, unknown) = cut(part);
-        groups.iter().any(|g| g.allowed == allowed && g.unknown == unknown)
-    };
-    let theirs = |group: &Group| {
-        others.iter().map(cut).any(|(a, u)| group.allowed == a && group.unknown == u)
-    };
-    let opens_more = others.iter().any(|part| {
-        let (allowed, unknown) = cut(part);
-        let open = |g: &Group| g.allowed.union(&g.unknown);
-        let all = groups.iter().fold(ConnectionSet::empty(), |all, g| all.union(&open(g)));
-        !allowed.union(&unknown).difference(&all).is_empty()
-    });
-    let differs = !others.iter().all(own) || !groups.iter().all(theirs);
-    let known = others.iter().any(|part| part.known);
-    if !(opens_more || known && differs) {
-        return None;
-    }
-    let whole = others.iter().any(|part| part.asked.is_all());
-    let sets: Vec<_> = others.iter().map(cut).collect();
-    let allowed = sets.iter().fold(ConnectionSet::empty(), |all, (a, _)| all.union(a));
-    if whole && !allowed.is_empty() {
-        return Some((family, in_words(&allowed)));
-    }
-    let answers = others.iter().zip(&sets).map(|(part, (a, u))| answer_for(&part.asked, a, u));
-    Some((family, combine(answers).word().to_owned()))
-}
-
-fn in_words(allowed: &ConnectionSet) -> String {
-    if allowed.is_all() { "allowed on every port".into() } else { format!("allowed on {allowed}") }
-}
-
-/// The other family's answer, if both ends have addresses in it and it differs. Where an end only may
-/// have one it is told if it opens more.
-fn other_family(
-    world: &World,
-    model: &Model<'_>,
-    key: &PairKey,
-    from: &Peer,
-    to: &Peer,
-) -> Option<(Family, String)> {
-    let own = key.family?;
-    let other = own.other();
-    let pods = matches!(from, Peer::Pod(_)) && matches!(to, Peer::Pod(_));
-    if !pods || !common_families(&world.cluster, from, to).contains(&other) {
-        return None;
-    }
-    let cut = |family| {
-        let verdict = model.verdict(from, to, family);
-        (verdict.allowed.intersection(&key.asked), verdict.unknown.intersection(&key.asked))
-    };
-    let ((allowed, unknown), (their_allowed, their_unknown)) = (cut(own), cut(other));
-    let open = allowed.union(&unknown);
-    let opens_more = !their_allowed.union(&their_unknown).difference(&open).is_empty();
-    let differs = allowed != their_allowed || unknown != their_unknown;
-    if !(opens_more || differs && knows_families(world, from, to)) {
-        return None;
-    }
-    let answer = answer_for(&key.asked, &their_allowed, &their_unknown);
-    let text = match answer {
-        Answer::Partly if !their_allowed.is_empty() => in_words(&their_allowed),
-        Answer::Partly => format!("undetermined on {their_unknown}"),
-        answer => answer.word().to_owned(),
-    };
-    Some((other, text))
-}
-
 /// The answer for a set of connections that were asked for.
-fn answer_for(asked: &ConnectionSet, allowed: &ConnectionSet, unknown: &ConnectionSet) -> Answer {
+pub(super) fn answer_for(
+    asked: &ConnectionSet,
+    allowed: &ConnectionSet,
+    unknown: &ConnectionSet,
+) -> Answer {
     let open = asked.intersection(allowed);
     let maybe = asked.intersection(unknown);
     let closed = asked.difference(allowed).difference(unknown);
