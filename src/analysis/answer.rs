@@ -80,6 +80,20 @@ pub struct Group {
 }
 
 impl CanAnswer {
+    /// Of how many pairs it cannot be said.
+    fn undetermined_pairs(&self) -> usize {
+        self.groups.iter().filter(|g| g.answer == Answer::Undetermined).map(|g| g.pairs).sum()
+    }
+
+    /// How many pairs are allowed in full, and of how many it cannot be said, in words.
+    pub fn counts(&self) -> String {
+        let allowed = format!("{} of {} pairs allowed", self.allowed_pairs, self.pairs);
+        match self.undetermined_pairs() {
+            0 => allowed,
+            pairs => format!("{allowed}, {pairs} undetermined"),
+        }
+    }
+
     /// The decision as questions files print it: `partly` is a kind of denied.
     pub fn decision(&self) -> Decision {
         match self.answer {

@@ -44,27 +44,67 @@ pub(super) fn is_other_family(
     wanted.is_some_and(|family| set.only(family).is_empty())
 }
 
-/// What one pod and a part of `internet` may do.
-pub(super) struct InternetPart {
-    /// The pod.
-    pub(super) pod: Peer,
-    /// The family of the part.
-    pub(super) family: Family,
-    /// Whether the question is about this family.
-    pub(super) asked_about: bool,
-    /// Whether the pod is known to have an address in it.
-    pub(super) known: bool,
-    /// What is asked.
-    pub(super) asked: ConnectionSet,
-    /// What is allowed of everything.
-    pub(super) verdict: Verdict,
+/// What is asked, what of it is allowed, and what of it is unknown.
+type PartAnswer = (ConnectionSet, ConnectionSet, ConnectionSet);
+
+/// The answers of pods and the parts of `internet`, pod by pod: those of the family that the question
+/// is about, and those of the other one.
+#[derive(Default)]
+pub(super) struct InternetAnswers {
+    by_pod: BTreeMap<Peer, [HashSet<PartAnswer>; 2]>,
 }
 
-impl InternetPart {
-    /// What is asked, what of it is allowed, and what of it is unknown.
-    fn answer(&self) -> (&ConnectionSet, ConnectionSet, ConnectionSet) {
-        let of = |set: &ConnectionSet| set.intersection(&self.asked);
-        (&self.asked, of(&self.verdict.allowed), of(&self.verdict.unknown))
+impl InternetAnswers {
+    /// Notes the answer of a pod and one part.
+    pub(super) fn add(
+        &mut self,
+        pod: &Peer,
+        asked_about: bool,
+        asked: &ConnectionSet,
+        verdict: &Verdict,
+    ) {
+        let of = |set: &ConnectionSet| set.intersection(asked);
+        let answer = (asked.clone(), of(&verdict.allowed), of(&verdict.unknown));
+        let answers = self.by_pod.entry(pod.clone()).or_default();
+        answers[usize::from(!asked_about)].insert(answer);
+    }
+
+    /// The answer in the other family, if it differs for some pod. Where a pod only may have addresses
+    /// of that family it is told if it opens more: that is what a policy with blocks of it is for.
+    pub(super) fn other_family(&self, world: &World) -> Option<(Family, String)> {
+        self.by_pod.iter().find_map(|(pod, [ours, theirs])| {
+            if theirs.is_empty() {
+                return None;
+            }
+            let open = ours
+                .iter()
+                .flat_map(|(_, a, u)| [a, u])
+                .fold(ConnectionSet::empty(), |all, set| all.union(set));
+            let opens_more =
+                theirs.iter().any(|(_, a, u)| !a.union(u).difference(&open).is_empty());
+            if !(opens_more || has_known_address(world, pod) && theirs != ours) {
+                return None;
+            }
+            let family = pod.families(&world.cluster).first()?.other();
+            let text = if self.by_pod.len() > 1 {
+                "for some of the pods".to_owned()
+            } else {
+                parts_in_words(theirs)
+            };
+            Some((family, text))
+        })
+    }
+}
+
+fn parts_in_words(answers: &HashSet<PartAnswer>) -> String {
+    let allowed = answers.iter().fold(ConnectionSet::empty(), |all, (_, a, _)| all.union(a));
+    let whole = answers.iter().any(|(asked, ..)| asked.is_all());
+    match (whole && !allowed.is_empty(), answers.len()) {
+        (true, 1) => in_words(&allowed),
+        (true, _) => format!("{} for some addresses", in_words(&allowed)),
+        (false, _) => {
+            combine(answers.iter().map(|(asked, a, u)| answer_for(asked, a, u))).word().to_owned()
+        }
     }
 }
 
@@ -81,41 +121,6 @@ pub(super) fn beside_internet<'p>(from: &'p Peer, to: &'p Peer) -> Option<&'p Pe
 /// Whether the families of both ends are known, not assumed.
 fn knows_families(world: &World, from: &Peer, to: &Peer) -> bool {
     has_known_address(world, from) && has_known_address(world, to)
-}
-
-/// The answer for the parts of `internet` in the other family, if for some pod it differs from that
-/// of the parts that were asked about.
-pub(super) fn other_parts(parts: &[InternetPart]) -> Option<(Family, String)> {
-    let mut by_pod: BTreeMap<&Peer, Vec<&InternetPart>> = BTreeMap::new();
-    for part in parts {
-        by_pod.entry(&part.pod).or_default().push(part);
-    }
-    let (family, text) = by_pod.values().find_map(|parts| other_parts_of_pod(parts))?;
-    Some((family, if by_pod.len() == 1 { text } else { "for some of the pods".into() }))
-}
-
-/// Where the pod only may have addresses of the other family it is told if that opens more: that is
-/// what a policy with blocks of that family is for.
-fn other_parts_of_pod(parts: &[&InternetPart]) -> Option<(Family, String)> {
-    let (ours, theirs): (Vec<&InternetPart>, Vec<&InternetPart>) =
-        parts.iter().copied().partition(|part| part.asked_about);
-    let one = theirs.first()?;
-    let ours: HashSet<_> = ours.iter().map(|part| part.answer()).collect();
-    let theirs: HashSet<_> = theirs.iter().map(|part| part.answer()).collect();
-    let open = ours
-        .iter()
-        .flat_map(|(_, a, u)| [a, u])
-        .fold(ConnectionSet::empty(), |all, set| all.union(set));
-    let opens_more = theirs.iter().any(|(_, a, u)| !a.union(u).difference(&open).is_empty());
-    if !(opens_more || one.known && theirs != ours) {
-        return None;
-    }
-    let allowed = theirs.iter().fold(ConnectionSet::empty(), |all, (_, a, _)| all.union(a));
-    if one.asked.is_all() && !allowed.is_empty() {
-        return Some((one.family, in_words(&allowed)));
-    }
-    let answers = theirs.iter().map(|(asked, a, u)| answer_for(asked, a, u));
-    Some((one.family, combine(answers).word().to_owned()))
 }
 
 fn in_words(allowed: &ConnectionSet) -> String {
@@ -151,6 +156,9 @@ pub(super) fn other_family(
     let answer = answer_for(&key.asked, &their_allowed, &their_unknown);
     let text = match answer {
         Answer::Partly if !their_allowed.is_empty() => in_words(&their_allowed),
+        Answer::Undetermined if key.asked.is_all() && !their_allowed.is_empty() => {
+            in_words(&their_allowed)
+        }
         Answer::Partly => format!("undetermined on {their_unknown}"),
         answer => answer.word().to_owned(),
     };

@@ -4,8 +4,8 @@ use super::answer::{Answer, CanAnswer, Group};
 use super::asked::Asked;
 use super::endpoint::{Endpoint, EndpointError, Member};
 use super::family::{
-    InternetPart, beside_internet, choose_family, flag, has_known_address, is_other_family,
-    other_family, other_parts,
+    InternetAnswers, beside_internet, choose_family, flag, has_known_address, is_other_family,
+    other_family,
 };
 use super::list::{Length, block_names};
 use super::port::PortQuery;
@@ -13,7 +13,7 @@ use super::reason::{Reason, assumes_private_address, reasons, told};
 use super::world::World;
 use crate::cluster::NodeId;
 use crate::engine::reference::Flow;
-use crate::engine::{Model, Peer, Verdict, trace};
+use crate::engine::{DirectionTrace, Model, Peer, Verdict, trace};
 use crate::net::{ConnectionSet, Family, IpSet, Protocol};
 use crate::policy::Direction;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -91,7 +91,8 @@ pub fn can(
     let mut skipped = 0;
     // What is said of another family is said where nothing names one.
     let no_family = world.options.family.or(source.family).or(destination.family).is_none();
-    let mut parts: Vec<InternetPart> = Vec::new();
+    let mut internet = InternetAnswers::default();
+    let (mut kinds, mut otherwise) = (0, None);
     for (_, to) in &to_buckets {
         let asked_of_bucket = to.first().and_then(|member| asked_of.of(&member.peer));
         for (_, from) in &from_buckets {
@@ -105,20 +106,17 @@ pub fn can(
             };
             let family = choose_family(world, source, destination, a, b);
             if let (true, Some(family), Some(pod)) = (no_family, family, beside_internet(a, b)) {
-                parts.push(InternetPart {
-                    pod: pod.clone(),
-                    family,
-                    asked_about: !other_part,
-                    known: has_known_address(world, pod),
-                    asked: asked.clone(),
-                    verdict: model.verdict(a, b, family),
-                });
+                internet.add(pod, !other_part, &asked, &model.verdict(a, b, family));
             }
             if other_part {
                 continue;
             }
             let known = [has_known_address(world, a), has_known_address(world, b)];
             let key = PairKey { family, asked, known };
+            kinds += 1;
+            if no_family && otherwise.is_none() {
+                otherwise = other_family(world, model, &key, a, b);
+            }
             if coarse {
                 let verdict =
                     key.family.map_or_else(Verdict::none, |family| model.verdict(a, b, family));
@@ -152,19 +150,11 @@ pub fn can(
         notes.push("the reasons shown are those of one pair of each verdict".into());
     }
     let mut groups: Vec<Group> = Vec::new();
-    let mut differs = None;
     let mut assumed_address = false;
-    let one_kind = found.len() == 1;
     for (key, pairs) in found {
         let (from, to) = pairs.first.clone();
         let group = evaluate(world, model, &key, &from, &to, pairs);
         assumed_address |= group.trace.as_ref().is_some_and(|t| assumes_private_address(world, t));
-        if differs.is_none() && no_family {
-            differs =
-                other_family(world, model, &key, &from.peer, &to.peer).map(|(family, word)| {
-                    (family, if one_kind { word } else { "for some of the pairs".to_owned() })
-                });
-        }
         let alike = groups.iter_mut().find(|g| {
             g.answer == group.answer
                 && g.allowed == group.allowed
@@ -178,7 +168,10 @@ pub fn can(
         }
     }
     notes.extend(asked_of.service_notes(destination, &groups));
-    let differs = differs.or_else(|| other_parts(&parts));
+    let pods = otherwise.map(|(family, word)| {
+        (family, if kinds == 1 { word } else { "for some of the pairs".to_owned() })
+    });
+    let differs = pods.or_else(|| internet.other_family(world));
     if let Some((family, word)) = differs {
         notes.push(format!(
             "over {family} the answer is another: {word} (`--family {}`)",
@@ -388,10 +381,15 @@ impl Group {
             self.family = None;
         }
         // Only what came closest for all of them is told.
-        for (own, theirs) in self.reasons.iter_mut().zip(&other.reasons) {
-            let place = |reason: &Reason| reason.nearest.as_ref().map(|(_, span)| *span);
-            if place(own) != place(theirs) {
-                own.nearest = None;
+        if let (Some(own), Some(theirs)) = (&self.trace, &other.trace) {
+            let miss = |direction: &DirectionTrace| {
+                let miss = direction.nearest.as_ref();
+                miss.map(|miss| (miss.rule, miss.resolves, miss.peer.is_some()))
+            };
+            for ((own, theirs), reason) in told(own).zip(told(theirs)).zip(&mut self.reasons) {
+                if miss(own) != miss(theirs) {
+                    reason.nearest = None;
+                }
             }
         }
         for (list, names) in

@@ -141,12 +141,7 @@ fn head(answer: &CanAnswer, look: Look) -> String {
         (None, _) => {}
     }
     if answer.pairs > 1 && answer.groups.len() > 1 {
-        out.push_str(&format!("      {} of {} pairs allowed", answer.allowed_pairs, answer.pairs));
-        let unknown = answer.groups.iter().filter(|g| g.answer == Answer::Undetermined);
-        match unknown.map(|g| g.pairs).sum::<usize>() {
-            0 => {}
-            pairs => out.push_str(&format!(", {pairs} undetermined")),
-        }
+        out.push_str(&format!("      {}", answer.counts()));
     }
     out.push('\n');
     out

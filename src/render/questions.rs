@@ -49,7 +49,7 @@ fn in_part(answer: &CanAnswer) -> Option<String> {
             Some(format!("in part: undetermined on {}", group.unknown))
         }
         [group] => Some(format!("in part: allowed on {}", group.allowed)),
-        _ => Some(format!("in part: {} of {} pairs allowed", answer.allowed_pairs, answer.pairs)),
+        _ => Some(format!("in part: {}", answer.counts())),
     }
 }
 
