@@ -5,12 +5,13 @@
 
 #![expect(clippy::expect_used, reason = "helpers of tests, which say what they found")]
 
+mod corpus;
+
 use kubereach::cluster::{Assumptions, resolve};
 use kubereach::diagnostic::{Code, Severity};
 use kubereach::manifest::{Loaded, load_text};
 use kubereach::policy::compile;
 use serde_json::Value;
-use std::io::Read;
 
 /// (case, why kubereach accepts what was refused there)
 const DEPARTURES: &[(&str, &str)] = &[
@@ -21,14 +22,7 @@ const DEPARTURES: &[(&str, &str)] = &[
 ];
 
 fn cases() -> Vec<Value> {
-    let path = std::env::var("KUBEREACH_VALIDATION").unwrap_or_else(|_| {
-        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/api-validation.jsonl.gz").into()
-    });
-    let file = std::fs::File::open(&path).expect(&path);
-    let mut text = String::new();
-    flate2::read::GzDecoder::new(file)
-        .read_to_string(&mut text)
-        .expect("the corpus is compressed text");
+    let text = corpus::text("KUBEREACH_VALIDATION", "api-validation.jsonl.gz");
     let all = text.lines().map(|line| serde_json::from_str(line).expect("a line is a JSON object"));
     // Kinds of other APIs have tests of their own.
     all.filter(|case: &Value| {

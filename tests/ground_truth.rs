@@ -24,6 +24,8 @@
     reason = "helpers of tests, which say what they found"
 )]
 
+mod corpus;
+
 use kubereach::cluster::{AddressOwner, Assumptions, ClusterState, NodeId, PodId, resolve};
 use kubereach::enforcement;
 use kubereach::engine::{Decision, Model, Peer, common_families, reference, reference::Flow};
@@ -32,20 +34,7 @@ use kubereach::net::{Family, IpSet, Protocol};
 use kubereach::policy::{PolicySet, compile};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::net::IpAddr;
-
-fn corpus() -> String {
-    let path = std::env::var("KUBEREACH_VERDICTS").unwrap_or_else(|_| {
-        concat!(env!("CARGO_MANIFEST_DIR"), "/tests/corpus/np-verdicts.jsonl.gz").into()
-    });
-    let file = std::fs::File::open(&path).expect(&path);
-    let mut text = String::new();
-    flate2::read::GzDecoder::new(file)
-        .read_to_string(&mut text)
-        .expect("the corpus is compressed text");
-    text
-}
 
 struct Set {
     id: u64,
@@ -58,7 +47,7 @@ struct Set {
 }
 
 fn sets() -> Vec<Set> {
-    corpus()
+    corpus::text("KUBEREACH_VERDICTS", "np-verdicts.jsonl.gz")
         .lines()
         .map(|line| {
             let set: Value = serde_json::from_str(line).expect("a line is a JSON object");

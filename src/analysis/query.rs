@@ -16,6 +16,7 @@ use crate::engine::reference::Flow;
 use crate::engine::{DirectionTrace, Model, Peer, Verdict, trace};
 use crate::net::{ConnectionSet, Family, IpSet, Protocol};
 use crate::policy::Direction;
+use std::cell::LazyCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// More kinds of pairs than this are grouped by their verdict alone.
@@ -105,8 +106,11 @@ pub fn can(
                 continue;
             };
             let family = choose_family(world, source, destination, a, b);
-            if let (true, Some(family), Some(pod)) = (no_family, family, beside_internet(a, b)) {
-                internet.add(pod, !other_part, &asked, &model.verdict(a, b, family));
+            let verdict = LazyCell::new(|| {
+                family.map_or_else(Verdict::none, |family| model.verdict(a, b, family))
+            });
+            if let (true, Some(_), Some(pod)) = (no_family, family, beside_internet(a, b)) {
+                internet.add(pod, !other_part, &asked, &verdict);
             }
             if other_part {
                 continue;
@@ -118,9 +122,7 @@ pub fn can(
                 otherwise = other_family(world, model, &key, a, b);
             }
             if coarse {
-                let verdict =
-                    key.family.map_or_else(Verdict::none, |family| model.verdict(a, b, family));
-                let place = by_verdict.entry((key.clone(), verdict)).or_insert(found.len());
+                let place = by_verdict.entry((key.clone(), verdict.clone())).or_insert(found.len());
                 if let Some((_, alike)) = found.get_mut(*place) {
                     alike.absorb(pairs);
                     continue;
@@ -187,19 +189,15 @@ pub fn can(
             let from = spoken(&group.sources, all_sources, &source.name);
             let to = spoken(&group.destinations, all_destinations, &destination.name);
             let before = std::mem::replace(&mut group.reasons, reasons(world, trace, &from, &to));
-            for (reason, merged) in group.reasons.iter_mut().zip(before) {
-                if merged.nearest.is_none() {
-                    reason.nearest = None;
-                }
-            }
-            for (reason, direction) in group.reasons.iter_mut().zip(told(trace)) {
+            let merged = group.reasons.iter_mut().zip(before);
+            for ((reason, before), direction) in merged.zip(told(trace)) {
                 let others = match direction.direction {
                     Direction::Egress => &group.destinations,
                     Direction::Ingress => &group.sources,
                 };
                 // What one of several lacks need not be what the others lack.
                 let about_one = direction.nearest.as_ref().is_some_and(|miss| miss.peer.is_some());
-                if about_one && others.len() > 1 {
+                if before.nearest.is_none() || about_one && others.len() > 1 {
                     reason.nearest = None;
                 }
             }
