@@ -24,12 +24,7 @@ const DEPARTURES: &[(&str, &str)] = &[
 fn cases() -> Vec<Value> {
     let text = corpus::text("KUBEREACH_VALIDATION", "api-validation.jsonl.gz");
     let all = text.lines().map(|line| serde_json::from_str(line).expect("a line is a JSON object"));
-    // Kinds of other APIs have tests of their own.
-    all.filter(|case: &Value| {
-        let kind = text_of(&case["kind"]);
-        !kind.contains("Admin") && !kind.contains("Cluster")
-    })
-    .collect()
+    all.collect()
 }
 
 fn text_of(value: &Value) -> &str {
@@ -85,6 +80,18 @@ fn every_error_has_a_place() {
     }
 }
 
+/// The version of a kind of policies.
+fn policy_version(kind: &str) -> Option<&'static str> {
+    match kind {
+        "NetworkPolicy" => Some("networking.k8s.io/v1"),
+        "AdminNetworkPolicy" | "BaselineAdminNetworkPolicy" => {
+            Some("policy.networking.k8s.io/v1alpha1")
+        }
+        "ClusterNetworkPolicy" => Some("policy.networking.k8s.io/v1alpha2"),
+        _ => None,
+    }
+}
+
 /// The fields that the server's message names: `spec.ingress[0].ports[0].port`.
 fn fields(message: &str) -> Vec<String> {
     let mut out = Vec::new();
@@ -103,7 +110,8 @@ fn every_field_that_the_server_names_is_named() {
     for case in cases() {
         let message = text_of(&case["message"]);
         let departs = DEPARTURES.iter().any(|(id, _)| *id == text_of(&case["id"]));
-        if case["kind"] != "NetworkPolicy" || !message.contains("is invalid: ") || departs {
+        let policy = policy_version(text_of(&case["kind"])).is_some();
+        if !policy || !message.contains("is invalid: ") || departs {
             continue;
         }
         let loaded = load_case(&case);
@@ -125,14 +133,13 @@ fn policies_mean_what_the_server_stored() {
     let mut compared = 0;
     for case in cases() {
         let stored = &case["stored"];
-        if case["kind"] != "NetworkPolicy"
-            || text_of(&case["verdict"]) != "accepted"
-            || stored.is_null()
-        {
+        let kind = text_of(&case["kind"]);
+        let Some(version) = policy_version(kind) else { continue };
+        if text_of(&case["verdict"]) != "accepted" || stored.is_null() {
             continue;
         }
         let object = serde_json::json!({
-            "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+            "apiVersion": version, "kind": kind,
             "metadata": stored["metadata"], "spec": stored["spec"],
         });
         let ours = meaning(&load_case(&case));
@@ -164,6 +171,12 @@ fn meaning(loaded: &Loaded) -> Vec<String> {
                         kubereach::policy::Peers::Of(list) => {
                             let shown = list.iter().map(|peer| match &peer.matches {
                                 kubereach::policy::PeerMatch::Addresses(set) => set.to_string(),
+                                kubereach::policy::PeerMatch::Nodes(nodes) => {
+                                    format!("nodes {nodes}")
+                                }
+                                kubereach::policy::PeerMatch::Domains(names) => {
+                                    format!("{names:?}")
+                                }
                                 kubereach::policy::PeerMatch::Pods(pods) => {
                                     let namespaces = match &pods.namespaces {
                                         kubereach::policy::NamespaceMatch::Is(_) => {
@@ -187,12 +200,16 @@ fn meaning(loaded: &Loaded) -> Vec<String> {
                             .collect::<Vec<_>>()
                             .join(";"),
                     };
-                    format!("{}: {peers} on {ports}", rule.direction)
+                    format!("{}: {:?} {peers} on {ports}", rule.direction, rule.action)
                 })
                 .collect();
+            let among = match &policy.subject.namespaces {
+                kubereach::policy::NamespaceMatch::Is(_) => "own".to_owned(),
+                kubereach::policy::NamespaceMatch::Labelled(selector) => selector.to_string(),
+            };
             format!(
-                "{namespace:?}/{} selects {} isolates {:?} {rules:?}",
-                policy.name, policy.subject.pods, policy.isolates
+                "{namespace:?}/{} {} selects {among}:{} isolates {:?} {rules:?}",
+                policy.name, policy.order, policy.subject.pods, policy.isolates
             )
         })
         .collect()

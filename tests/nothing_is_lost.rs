@@ -74,9 +74,9 @@ fn policies_of_other_apis_reach_the_pods_they_may_select() {
             "an API nobody knows",
         ),
         (
-            "policy.networking.k8s.io/v1alpha1, kind: AdminNetworkPolicy, metadata: {name: p}",
+            "policy.networking.k8s.io/v1beta1, kind: ClusterNetworkPolicy, metadata: {name: p}",
             false,
-            "in all",
+            "a later version",
         ),
     ] {
         let text = format!("{PODS}---\n{{apiVersion: {head}}}\n");
@@ -100,6 +100,19 @@ fn broken_policies_make_answers_undetermined_and_never_safe() {
     assert_eq!(world.errors(), 1);
     assert_eq!(answer(&world, "shop/web", "shop/db"), Answer::Undetermined);
     assert_eq!(world.left_out().broken, 1);
+}
+
+#[test]
+fn broken_policies_of_administrators_reach_every_pod() {
+    for spec in ["{priority: 1}", "{priority: 1, subject: {namespaces: {namespaceSelector: {}}}}"] {
+        let broken = format!(
+            "---\napiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy\nmetadata: {{name: p}}\nspec: {spec}\n"
+        );
+        let options = Options { skip_invalid: true, ..Options::default() };
+        let world = world(&format!("{PODS}{broken}"), options);
+        assert_eq!(world.errors(), 1, "{:?}", world.diagnostics);
+        assert_eq!(answer(&world, "shop/web", "shop/db"), Answer::Undetermined);
+    }
 }
 
 #[test]

@@ -170,6 +170,7 @@ pub(super) fn has_known_address(world: &World, peer: &Peer) -> bool {
     match peer {
         Peer::Pod(id) => world.cluster.pod(*id).addresses != Addresses::Unknown,
         Peer::Node(..) | Peer::External(_) => true,
+        Peer::Name(_, address) => address.is_some(),
     }
 }
 

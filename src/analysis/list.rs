@@ -256,12 +256,12 @@ fn opening_rules(world: &World, row: &Row) -> Vec<(String, Span)> {
     let node = |peer: &Peer| match peer {
         Peer::Pod(id) => cluster.pod(*id).node,
         Peer::Node(id, _) => Some(*id),
-        Peer::External(_) => None,
+        Peer::External(_) | Peer::Name(..) => None,
     };
     let on_node = |peer: &Peer| match peer {
         Peer::Pod(id) => cluster.pod(*id).host_network,
         Peer::Node(..) => true,
-        Peer::External(_) => false,
+        Peer::External(_) | Peer::Name(..) => false,
     };
     let one_pod = |peer: &Peer| matches!(peer, Peer::Pod(id) if !cluster.pod(*id).stand_in);
     let pair =

@@ -276,7 +276,7 @@ fn is_node(world: &World, source: &Peer) -> bool {
     match source {
         Peer::Node(..) => true,
         Peer::Pod(id) => world.cluster.pod(*id).host_network,
-        Peer::External(_) => false,
+        Peer::External(_) | Peer::Name(..) => false,
     }
 }
 

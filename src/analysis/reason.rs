@@ -7,7 +7,7 @@ use crate::engine::{
     Decision, DirectionTrace, NearMiss, Outcome, Peer, PeerMiss, Step, Trace, Unknown,
 };
 use crate::net::{Family, IpSet};
-use crate::policy::{Direction, PeerMatch, Peers, PolicyId, PortMatch, Ports, RuleId};
+use crate::policy::{Direction, PeerMatch, Peers, PolicyId, PolicyKind, PortMatch, Ports, RuleId};
 
 /// What decided one direction, or both.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,10 @@ pub struct Reason {
     pub span: Option<Span>,
     /// What came closest to another verdict, and where.
     pub nearest: Option<(String, Span)>,
+    /// Rules of an earlier tier that left the decision to this one, and where they stand.
+    pub passed: Vec<(String, Span)>,
+    /// Which of two readings of the API was applied, where they differ.
+    pub reading: Option<&'static str>,
 }
 
 impl Reason {
@@ -61,6 +65,8 @@ impl Reason {
             rule: None,
             span: None,
             nearest: None,
+            passed: Vec::new(),
+            reading: None,
         }
     }
 }
@@ -77,6 +83,8 @@ pub(super) fn reasons(world: &World, trace: &Trace, from: &str, to: &str) -> Vec
             rule: None,
             span: None,
             nearest: None,
+            passed: Vec::new(),
+            reading: None,
         }],
         Some(_) => {
             vec![Reason::no_common_family(world, &trace.flow.source, &trace.flow.destination, None)]
@@ -107,6 +115,11 @@ fn one(world: &World, trace: &DirectionTrace, end: &str, other: &str) -> Reason 
             let text = rule_name(world, *id);
             ("rule", text, vec![rule.policy], Some(*id), Some(rule.span))
         }
+        Step::Denied(id) => {
+            let rule = world.policies.rule(*id);
+            let text = format!("{} denies it", rule_name(world, *id));
+            ("denied-by-rule", text, vec![rule.policy], Some(*id), Some(rule.span))
+        }
         Step::Isolated(policies) => {
             let span = policies.first().map(|&id| world.policies.policy(id).span);
             (
@@ -117,13 +130,15 @@ fn one(world: &World, trace: &DirectionTrace, end: &str, other: &str) -> Reason 
                 span,
             )
         }
-        Step::Default => (
-            "default",
-            format!("no policy selects {} for {direction}", short(end)),
-            vec![],
-            None,
-            None,
-        ),
+        Step::Default => {
+            // Policies with an order select pods and leave what no rule matches to the default.
+            let text = if trace.policies.is_empty() {
+                format!("no policy selects {} for {direction}", short(end))
+            } else {
+                "no rule is about it: what none denies is allowed".to_owned()
+            };
+            ("default", text, vec![], None, None)
+        }
         Step::NotEnforced => {
             let cni = world.options.cni.map_or("the CNI", |cni| cni.name);
             ("not-enforced", format!("{cni} does not enforce policies"), vec![], None, None)
@@ -137,7 +152,7 @@ fn one(world: &World, trace: &DirectionTrace, end: &str, other: &str) -> Reason 
             ("own-node", text, vec![], None, None)
         }
         Step::Unknown(why, rule) => {
-            let (text, span) = unknown(world, *why, *rule, trace);
+            let (text, span) = unknown(world, *why, *rule, trace, other);
             let span = rule.map(|id| world.policies.rule(id).span).or(span);
             let policies = rule.map(|id| world.policies.rule(id).policy).into_iter().collect();
             ("unknown", text, policies, *rule, span)
@@ -157,13 +172,32 @@ fn one(world: &World, trace: &DirectionTrace, end: &str, other: &str) -> Reason 
         rule,
         span,
         nearest,
+        passed: trace
+            .passed
+            .iter()
+            .map(|&id| (rule_name(world, id), world.policies.rule(id).span))
+            .collect(),
+        reading: trace.past_network_policies.then_some(
+            "NetworkPolicies select it for the other direction only: the Baseline tier is asked per direction",
+        ),
     }
 }
 
-/// `db-from-api, rule 1`
+/// `db-from-api, rule 1`; of a policy of another API with its kind, and with the rule's own name:
+/// `ClusterNetworkPolicy tenants, rule 2 (others)`.
 fn rule_name(world: &World, id: RuleId) -> String {
     let rule = world.policies.rule(id);
-    format!("{}, rule {}", world.policies.policy(rule.policy).name, rule.index + 1)
+    let policy = policy_name(world, rule.policy);
+    let own = rule.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
+    format!("{policy}, rule {}{own}", rule.index + 1)
+}
+
+fn policy_name(world: &World, id: PolicyId) -> String {
+    let policy = world.policies.policy(id);
+    match policy.kind {
+        PolicyKind::NetworkPolicy => policy.name.to_string(),
+        kind => format!("{kind} {}", policy.name),
+    }
 }
 
 /// The last part of a printed name: `shop/deploy/web` → `web`. Addresses and phrases stay whole.
@@ -214,6 +248,7 @@ fn unknown(
     why: Unknown,
     rule: Option<RuleId>,
     trace: &DirectionTrace,
+    other: &str,
 ) -> (String, Option<Span>) {
     let cluster = &world.cluster;
     let rule = rule.map(|id| rule_name(world, id)).unwrap_or_default();
@@ -235,6 +270,49 @@ fn unknown(
                 "{rule} selects namespaces by label, and the input has no usable Namespace object of `{name}`"
             );
             (text, None)
+        }
+        Unknown::NodeLabels(node) => {
+            let name = &cluster.node(node).name;
+            let text = format!(
+                "{rule} selects nodes by label, and the input has no Node object of {name}"
+            );
+            (text, None)
+        }
+        Unknown::NoNodes => (
+            format!(
+                "{rule} is about nodes, and the input has no Node objects to tell their addresses"
+            ),
+            None,
+        ),
+        Unknown::NameAddress => {
+            let text = format!(
+                "{rule} is about addresses, and that of {} is not known (`--resolve NAME=ADDRESS`)",
+                short(other)
+            );
+            (text, None)
+        }
+        Unknown::Names => (
+            format!(
+                "{rule} is about domain names, and their addresses are known at run time only (`--resolve NAME=ADDRESS`)"
+            ),
+            None,
+        ),
+        Unknown::PolicyDoubt(id) => {
+            let policy = world.policies.policy(id);
+            let why = policy.doubt.as_deref().unwrap_or_default();
+            (format!("{}: {why}", policy_name(world, id)), Some(policy.span))
+        }
+        Unknown::RuleDoubt(id) => {
+            let why = world.policies.rule(id).doubt.as_deref().unwrap_or_default();
+            (format!("{}: {why}", rule_name(world, id)), None)
+        }
+        Unknown::Tie(a, b) => {
+            let text = format!(
+                "{} and {} say different things and have the same priority: the API leaves open which counts",
+                policy_name(world, a),
+                policy_name(world, b)
+            );
+            (text, Some(world.policies.policy(b).span))
         }
         Unknown::Placement(pod) => {
             let name = cluster.pod_name(pod);
@@ -352,7 +430,7 @@ pub(super) fn assumes_private_address(world: &World, trace: &Trace) -> bool {
                 && !matches!(rule.peer, Outcome::Unknown(_))
                 && list.iter().any(|selector| match &selector.matches {
                     PeerMatch::Addresses(set) => is_partial(set, trace.flow.family),
-                    PeerMatch::Pods(_) => false,
+                    PeerMatch::Pods(_) | PeerMatch::Nodes(_) | PeerMatch::Domains(_) => false,
                 })
         })
     })

@@ -5,7 +5,7 @@ use crate::diagnostic::{Diagnostic, Severity, SourceMap};
 use crate::enforcement::{CniProfile, enforce};
 use crate::manifest::{Loaded, Reason, SetAside};
 use crate::net::Family;
-use crate::policy::{PolicySet, compile};
+use crate::policy::{PolicySet, compile, ties};
 
 /// What the user decides about the whole run.
 #[derive(Clone, Debug, Default)]
@@ -67,11 +67,12 @@ impl World {
         let (mut cluster, found) =
             resolve(std::mem::take(&mut loaded.resources), &loaded.set_aside, &options.assumptions);
         loaded.diagnostics.extend(found);
-        loaded.diagnostics.sort_by_key(Diagnostic::sort_key);
         if options.ignore_unsupported {
             cluster.blind_spots.retain(|spot| spot.reason != Reason::UnsupportedPolicy);
         }
         let policies = enforce(compile(&cluster), options.cni);
+        loaded.diagnostics.extend(ties(&cluster, &policies));
+        loaded.diagnostics.sort_by_key(Diagnostic::sort_key);
         Self {
             sources: loaded.sources,
             cluster,
@@ -112,6 +113,6 @@ impl World {
 
     /// How many policies the input has, whatever the CNI makes of them.
     pub fn declared_policies(&self) -> usize {
-        self.cluster.policies.len()
+        self.cluster.policy_count()
     }
 }

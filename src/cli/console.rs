@@ -177,7 +177,7 @@ pub(super) fn filter(world: &World, input: &Input, args: &FilterArgs) -> Result<
             .map_err(|error| usage_error(&error.message, error.help.as_deref()))?;
         let pods = end.members.iter().filter_map(|member| match member.peer {
             Peer::Pod(id) => Some(id),
-            Peer::Node(..) | Peer::External(_) => None,
+            Peer::Node(..) | Peer::External(_) | Peer::Name(..) => None,
         });
         let pods: std::collections::BTreeSet<_> = pods.collect();
         if pods.is_empty() {

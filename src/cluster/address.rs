@@ -56,6 +56,12 @@ pub fn routable_addresses(family: Family) -> IpSet {
     IpSet::all(family).difference(&blocks(&NOWHERE))
 }
 
+/// Addresses that a domain name may stand for. No name is taken to lead to an address of the own link:
+/// those of metadata services and node-local caches are used as they are.
+pub fn named_addresses(family: Family) -> IpSet {
+    routable_addresses(family).difference(&blocks(&LINK_LOCAL))
+}
+
 /// Addresses of the internet: what `internet` means as an end of a question.
 pub fn public_addresses(family: Family) -> IpSet {
     routable_addresses(family).difference(&blocks(&PRIVATE)).difference(&blocks(&LINK_LOCAL))

@@ -1,6 +1,6 @@
 //! Selectors: parsed once into a type that cannot be wrong.
 
-use super::state::Namespace;
+use super::state::{Namespace, Node};
 use crate::diagnostic::Span;
 use crate::manifest::{LabelSelector, Labels, Operator, Requirement};
 use std::fmt;
@@ -66,10 +66,27 @@ impl Selector {
     /// namespace without a Namespace object has only the label that the API server sets.
     pub fn matches_namespace(&self, namespace: &Namespace) -> Option<bool> {
         let known = |r: &Requirement| namespace.declared || &*r.key == NAMESPACE_NAME;
-        if self.requirements.iter().filter(|r| known(r)).any(|r| !r.holds(&namespace.labels)) {
+        self.matches_in_part(&namespace.labels, known)
+    }
+
+    /// Whether a node is selected; `None` if that depends on labels that are not known: those of a
+    /// node that the input only mentions.
+    pub fn matches_node(&self, node: &Node) -> Option<bool> {
+        self.matches_in_part(&node.labels, |_| node.declared)
+    }
+
+    /// Whether labels are selected of which only some are known.
+    fn matches_in_part(
+        &self,
+        labels: &Labels,
+        known: impl Fn(&Requirement) -> bool,
+    ) -> Option<bool> {
+        // What nothing meets is not met, whatever the labels are.
+        let decided = |r: &Requirement| known(r) || r.is_void();
+        if self.requirements.iter().filter(|r| decided(r)).any(|r| !r.holds(labels)) {
             return Some(false);
         }
-        self.requirements.iter().all(known).then_some(true)
+        self.requirements.iter().all(decided).then_some(true)
     }
 
     /// The first requirement that these labels fail.

@@ -19,16 +19,21 @@ mod resolve;
 mod state;
 
 pub use crate::manifest::{
-    ContainerPort, LabelSelector, Labels, NetworkPolicyResource, Operator, PeerSelects, PortRef,
-    PortResource, Requirement, RuleResource, ServicePort,
+    AdminKind, AdminPeer, AdminPeerResource, AdminPolicyResource, AdminPort, AdminPortResource,
+    AdminRuleResource, AdminTier, ContainerPort, EgressFirewallResource, FirewallKind,
+    FirewallPeer, FirewallRuleResource, LabelSelector, Labels, NetworkPolicyResource, Operator,
+    PeerSelects, PodsSelector, PortRef, PortResource, Requirement, RuleAction, RuleResource,
+    ServicePort,
 };
 pub use address::{
-    AddressKnowledge, link_local_addresses, private_addresses, public_addresses, routable_addresses,
+    AddressKnowledge, link_local_addresses, named_addresses, private_addresses, public_addresses,
+    routable_addresses,
 };
 pub use kind::{KindName, kind_from_user, short_kind};
 pub use labels::{Selector, SelectorError};
 pub use resolve::resolve;
 pub use state::{
     AddressOwner, Addresses, Assumptions, BlindSpot, ClusterState, Collapsed, FinishedPod,
-    Namespace, NamespaceId, Node, NodeId, Pod, PodId, PolicyObject, Service, Workload, WorkloadId,
+    FirewallObject, Namespace, NamespaceId, Node, NodeId, Pod, PodId, PolicyObject, Service,
+    Workload, WorkloadId,
 };

@@ -4,11 +4,13 @@ use super::labels::NAMESPACE_NAME;
 use super::owners::{Chain, WorkloadKey, Workloads, climb};
 use super::state::{
     AddressOwner, Addresses, Assumptions, BlindSpot, ClusterState, Collapsed, FinishedPod,
-    Namespace, Node, NodeId, Pod, PodId, PolicyObject, Service, Workload, WorkloadId,
+    FirewallObject, Namespace, Node, NodeId, Pod, PodId, PolicyObject, Service, Workload,
+    WorkloadId,
 };
 use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::manifest::{
-    Labels, PodResource, PodShape, Reason, Resource, SetAside, WorkloadResource,
+    AdminPolicyResource, Labels, PodResource, PodShape, Reason, Resource, SetAside,
+    WorkloadResource,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -70,12 +72,24 @@ pub fn resolve(
             Resource::NetworkPolicy(resource) => {
                 state.policies.push(PolicyObject { namespace, resource });
             }
+            Resource::AdminPolicy(resource) => state.admin_policies.push(resource),
+            Resource::EgressFirewall(resource) => {
+                state.firewalls.push(FirewallObject { namespace, resource });
+            }
             _ => {}
         }
     }
     state.services.sort_by(|a, b| (a.namespace, &a.name).cmp(&(b.namespace, &b.name)));
     state.policies.sort_by(|a, b| {
         (a.namespace, &a.resource.meta.name).cmp(&(b.namespace, &b.resource.meta.name))
+    });
+    state.admin_policies.sort_by(|a, b| {
+        let key = |p: &AdminPolicyResource| (p.tier, p.priority, p.kind);
+        (key(a), &a.meta.name).cmp(&(key(b), &b.meta.name))
+    });
+    state.firewalls.sort_by(|a, b| {
+        let key = |f: &FirewallObject| (f.resource.kind, f.namespace);
+        (key(a), &a.resource.meta.name).cmp(&(key(b), &b.resource.meta.name))
     });
     blind_spots(&mut state, set_aside, &mut twice, assumptions);
     (state, diagnostics)
@@ -97,13 +111,10 @@ fn number_generated_names(mut resources: Vec<Resource>) -> Vec<Resource> {
     resources
 }
 
+/// The namespace of an object; one that stands in none has the default, which is always there.
 fn namespace_name(resource: &Resource, assumptions: &Assumptions) -> Arc<str> {
-    let own = resource.meta().namespace.as_ref();
+    let own = resource.meta().namespace.as_ref().filter(|_| !resource.is_cluster_wide());
     Arc::clone(own.unwrap_or(&assumptions.default_namespace))
-}
-
-fn is_cluster_wide(resource: &Resource) -> bool {
-    matches!(resource, Resource::Namespace(_) | Resource::Node(_))
 }
 
 /// Takes out objects that are there twice and say different things: nobody can tell which of them a
@@ -115,7 +126,8 @@ fn without_duplicates(
 ) -> (Vec<Resource>, Vec<Resource>) {
     type Key = (Arc<str>, String, Arc<str>);
     let key = |r: &Resource| -> Key {
-        let namespace = if is_cluster_wide(r) { "".into() } else { namespace_name(r, assumptions) };
+        let namespace =
+            if r.is_cluster_wide() { "".into() } else { namespace_name(r, assumptions) };
         let (group, kind) = r.group_kind();
         (namespace, format!("{kind}.{group}"), Arc::clone(&r.meta().name))
     };
@@ -187,7 +199,7 @@ fn namespaces(
 ) {
     let mut found: BTreeMap<Arc<str>, Option<&Labels>> = BTreeMap::new();
     found.insert(Arc::clone(&assumptions.default_namespace), None);
-    for resource in resources.iter().filter(|r| !is_cluster_wide(r)) {
+    for resource in resources.iter().filter(|r| !r.is_cluster_wide()) {
         found.entry(namespace_name(resource, assumptions)).or_default();
     }
     for namespace in set_aside
@@ -218,7 +230,7 @@ fn nodes(state: &mut ClusterState, resources: &[Resource]) {
             let labels = node.meta.labels.clone();
             found.insert(
                 Arc::clone(&name),
-                Node { name, labels, addresses: node.addresses.clone() },
+                Node { name, labels, addresses: node.addresses.clone(), declared: true },
             );
         }
     }
@@ -231,6 +243,7 @@ fn nodes(state: &mut ClusterState, resources: &[Resource]) {
             name: Arc::clone(name),
             labels: Labels::default(),
             addresses: Vec::new(),
+            declared: false,
         });
         // A pod knows addresses of its node.
         let host = if pod.shape.host_network { &pod.addresses[..] } else { &[] };
@@ -470,7 +483,9 @@ fn blind_spots(
             (Some(name), _) => {
                 !legal(name) || item.kind.as_deref().is_none_or(is_cluster_wide_policy)
             }
-            (None, Reason::InvalidPolicy) => false,
+            (None, Reason::InvalidPolicy) => {
+                item.kind.as_deref().is_some_and(is_cluster_wide_policy)
+            }
             (None, _) => !item.kind.as_deref().is_some_and(is_namespaced_policy),
         };
         let own = item.namespace.as_ref().unwrap_or(&assumptions.default_namespace);
@@ -483,16 +498,27 @@ fn blind_spots(
         });
     }
     for resource in twice.drain(..) {
-        if let Resource::NetworkPolicy(policy) = &resource {
-            let name = namespace_name(&resource, assumptions);
-            spots.push(BlindSpot {
-                what: format!("NetworkPolicy {name}/{}, which stands twice", policy.meta.name)
-                    .into(),
-                reason: Reason::InvalidPolicy,
-                namespace: state.find_namespace(&name),
-                span: policy.meta.span,
-            });
+        let policy = matches!(
+            resource,
+            Resource::NetworkPolicy(_) | Resource::AdminPolicy(_) | Resource::EgressFirewall(_)
+        );
+        if !policy {
+            continue;
         }
+        let (_, kind) = resource.group_kind();
+        let meta = resource.meta();
+        let (own, namespace) = if resource.is_cluster_wide() {
+            (String::new(), None)
+        } else {
+            let name = namespace_name(&resource, assumptions);
+            (format!("{name}/"), state.find_namespace(&name))
+        };
+        spots.push(BlindSpot {
+            what: format!("{kind} {own}{}, which stands twice", meta.name).into(),
+            reason: Reason::InvalidPolicy,
+            namespace,
+            span: meta.span,
+        });
     }
     spots.sort_by_key(|spot| spot.span);
     state.blind_spots = spots;

@@ -3,10 +3,13 @@
 use super::address::{AddressKnowledge, private_addresses};
 use super::kind::short_kind;
 use crate::diagnostic::Span;
-use crate::manifest::{ContainerPort, Labels, NetworkPolicyResource, PortRef, Reason, ServicePort};
-use crate::net::{Family, IpSet, Protocol};
+use crate::manifest::{
+    AdminPolicyResource, ContainerPort, EgressFirewallResource, Labels, NetworkPolicyResource,
+    PortRef, Reason, ServicePort,
+};
+use crate::net::{DomainName, Family, IpSet, Protocol};
 use ipnet::IpNet;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -30,11 +33,18 @@ pub struct Assumptions {
     pub pod_cidrs: Vec<IpNet>,
     /// Keep `Succeeded` and `Failed` pods, as SIG-Network's reference engine does.
     pub include_finished: bool,
+    /// What domain names stand for, as the user says.
+    pub resolved: Vec<(DomainName, IpAddr)>,
 }
 
 impl Default for Assumptions {
     fn default() -> Self {
-        Self { default_namespace: "default".into(), pod_cidrs: Vec::new(), include_finished: false }
+        Self {
+            default_namespace: "default".into(),
+            pod_cidrs: Vec::new(),
+            include_finished: false,
+            resolved: Vec::new(),
+        }
     }
 }
 
@@ -53,6 +63,12 @@ pub struct ClusterState {
     pub services: Vec<Service>,
     /// NetworkPolicies, by namespace and name.
     pub policies: Vec<PolicyObject>,
+    /// Policies of cluster administrators: by tier, priority and name.
+    pub admin_policies: Vec<AdminPolicyResource>,
+    /// OpenShift's firewalls of namespaces, by kind, namespace and name.
+    pub firewalls: Vec<FirewallObject>,
+    /// The addresses of domain names, in the order given.
+    pub resolved: BTreeMap<DomainName, Vec<IpAddr>>,
     /// What may hide a policy, by place.
     pub blind_spots: Vec<BlindSpot>,
     /// Pods that have finished, by namespace and name.
@@ -141,6 +157,8 @@ pub struct Node {
     pub labels: Labels,
     /// Its internal and external addresses.
     pub addresses: Vec<IpAddr>,
+    /// Whether a Node object says so; else its labels are unknown.
+    pub declared: bool,
 }
 
 /// A Service.
@@ -169,6 +187,15 @@ pub struct PolicyObject {
     pub namespace: NamespaceId,
     /// What it says.
     pub resource: NetworkPolicyResource,
+}
+
+/// An EgressFirewall or EgressNetworkPolicy in its namespace.
+#[derive(Clone, Debug)]
+pub struct FirewallObject {
+    /// The namespace.
+    pub namespace: NamespaceId,
+    /// What it says.
+    pub resource: EgressFirewallResource,
 }
 
 /// Something in the input that is not in the model and may be a policy.
@@ -218,6 +245,11 @@ pub enum AddressOwner {
 }
 
 impl ClusterState {
+    /// How many policies there are, of every API.
+    pub fn policy_count(&self) -> usize {
+        self.policies.len() + self.admin_policies.len() + self.firewalls.len()
+    }
+
     /// The namespace of an id.
     pub fn namespace(&self, id: NamespaceId) -> &Namespace {
         &self.namespaces[id.index()]
@@ -398,6 +430,12 @@ impl ClusterState {
     }
 
     pub(super) fn set_assumptions(&mut self, assumptions: &Assumptions) {
+        for (name, address) in &assumptions.resolved {
+            let addresses = self.resolved.entry(name.clone()).or_default();
+            if !addresses.contains(address) {
+                addresses.push(*address);
+            }
+        }
         let given = IpSet::blocks(assumptions.pod_cidrs.iter().copied());
         let pick = |family| {
             let own = given.only(family);

@@ -91,7 +91,22 @@ codes! {
     NonCanonicalCidr = "non-canonical-cidr", Warning;
     /// A label that the API server sets was given another value.
     OverwrittenLabel = "overwritten-label", Warning;
+    /// A selector that the API server takes and no engine can read: it matches nothing.
+    VoidSelector = "void-selector", Warning;
+    /// A port that the API server takes and no connection has.
+    VoidPort = "void-port", Warning;
+    /// A rule of which the API does not say what it does.
+    UndefinedRule = "undefined-rule", Warning;
+    /// A peer of a later version of the API: an enforcer that does not know it fails closed.
+    FailsClosed = "fails-closed", Warning;
+    /// An EgressFirewall that the API server takes and OVN-Kubernetes sets aside whole.
+    BrokenFirewall = "broken-firewall", Warning;
+    /// More rules than the enforcer takes.
+    IgnoredRules = "ignored-rules", Warning;
     // The resolved cluster.
+    /// Policies of one tier and one priority about the same pods: the API does not say which is asked
+    /// first.
+    PriorityTie = "priority-tie", Warning;
     /// Two running pods claim one address.
     SharedAddress = "shared-address", Warning;
     /// A pod's status holds text that is no address.

@@ -1,6 +1,7 @@
 //! Pods that no policy tells apart.
 
-use super::matching;
+use super::matching::{self, Matched};
+use super::peer::Peer;
 use crate::cluster::{AddressKnowledge, Addresses, ClusterState, Operator, PodId};
 use crate::net::{ConnectionSet, Family, Protocol};
 use crate::policy::{
@@ -188,6 +189,16 @@ fn select(cluster: &ClusterState, lookup: &Lookup, peer: &PeerMatch, family: Fam
                 }
             }
         }
+        // What pods on their nodes' network are matched by as the nodes that they are.
+        PeerMatch::Nodes(_) | PeerMatch::Domains(_) => {
+            for id in cluster.pod_ids().filter(|&id| cluster.pod(id).host_network) {
+                match matching::peer(cluster, peer, &Peer::Pod(id), family) {
+                    Matched::Yes => selected.yes.insert(id.index()),
+                    Matched::Unknown(_) => selected.maybe.insert(id.index()),
+                    Matched::No => {}
+                }
+            }
+        }
     }
     selected
 }
@@ -297,8 +308,8 @@ fn subjections(
 ) -> Vec<[Subjection; 2]> {
     // Policies often have the same subject: each is looked up once.
     let mut by_subject: FxHashMap<&PodsMatch, Vec<(PodId, bool)>> = FxHashMap::default();
-    let ordered: Vec<PolicyId> =
-        policies.tiers.iter().flat_map(|tier| tier.policies.iter().copied()).collect();
+    let tiers = policies.tiers.iter().chain(&policies.firewalls);
+    let ordered: Vec<PolicyId> = tiers.flat_map(|tier| tier.policies.iter().copied()).collect();
     for &id in &ordered {
         let subject = &policies.policy(id).subject;
         by_subject.entry(subject).or_insert_with(|| lookup.pods(cluster, subject).collect());
@@ -322,6 +333,7 @@ fn subjections(
                 continue;
             }
             for &(pod, sure) in pods {
+                let sure = sure && policy.doubt.is_none();
                 out[pod.index()][direction.index()].policies.push((id, sure));
             }
         }

@@ -2,9 +2,13 @@
 
 use super::peer::Peer;
 use super::verdict::Unknown;
-use crate::cluster::{AddressKnowledge, ClusterState, PodId};
-use crate::net::{ConnectionSet, Family, Protocol};
-use crate::policy::{PeerMatch, Peers, PodsMatch, PolicySet, PortMatch, Ports, Rule};
+use crate::cluster::{
+    AddressKnowledge, ClusterState, NodeId, PodId, Selector, named_addresses, private_addresses,
+};
+use crate::net::{ConnectionSet, DomainPattern, Family, IpSet, Protocol};
+use crate::policy::{
+    PeerMatch, Peers, PodsMatch, PolicyId, PolicySet, PortMatch, Ports, Rule, RuleId,
+};
 
 /// A yes, a no, or neither with the reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +46,25 @@ pub(super) fn pods(cluster: &ClusterState, selector: &PodsMatch, id: PodId) -> M
     }
 }
 
+/// Whether a policy is about a pod, and enforced.
+pub(super) fn policy(
+    cluster: &ClusterState,
+    policies: &PolicySet,
+    id: PolicyId,
+    pod: PodId,
+) -> Matched {
+    let policy = policies.policy(id);
+    let about = pods(cluster, &policy.subject, pod);
+    let doubt = policy.doubt.as_ref();
+    about.and(doubt.map_or(Matched::Yes, |_| Matched::Unknown(Unknown::PolicyDoubt(id))))
+}
+
+/// Whether a rule that matches does what it says.
+pub(super) fn effect(policies: &PolicySet, id: RuleId) -> Matched {
+    let doubt = policies.rule(id).doubt.as_ref();
+    doubt.map_or(Matched::Yes, |_| Matched::Unknown(Unknown::RuleDoubt(id)))
+}
+
 /// Whether one peer selector matches the other end.
 pub(super) fn peer(
     cluster: &ClusterState,
@@ -51,7 +74,9 @@ pub(super) fn peer(
 ) -> Matched {
     match (selector, peer) {
         (PeerMatch::Pods(selector), Peer::Pod(id)) => pods(cluster, selector, *id),
-        (PeerMatch::Pods(_), Peer::Node(..) | Peer::External(_)) => Matched::No,
+        (PeerMatch::Pods(_), Peer::Node(..) | Peer::External(_) | Peer::Name(..)) => Matched::No,
+        (PeerMatch::Nodes(selector), peer) => nodes(cluster, selector, peer, family),
+        (PeerMatch::Domains(names), peer) => domains(cluster, names, peer, family),
         (PeerMatch::Addresses(set), peer) => match peer.address(cluster, family) {
             AddressKnowledge::None => Matched::No,
             AddressKnowledge::Exactly(address) => {
@@ -66,10 +91,83 @@ pub(super) fn peer(
             AddressKnowledge::OneOf(_) => match peer {
                 Peer::Pod(id) => Matched::Unknown(Unknown::PodAddress(*id)),
                 Peer::Node(id, _) => Matched::Unknown(Unknown::NodeAddress(*id)),
+                Peer::Name(..) => Matched::Unknown(Unknown::NameAddress),
                 // Callers cut external sets at the borders of every block, so this is not reached.
                 Peer::External(_) => Matched::No,
             },
         },
+    }
+}
+
+/// Whether the other end is one of the nodes that a selector matches.
+fn nodes(cluster: &ClusterState, selector: &Selector, peer: &Peer, family: Family) -> Matched {
+    let node = |id: NodeId| match selector.matches_node(cluster.node(id)) {
+        Some(true) => Matched::Yes,
+        Some(false) => Matched::No,
+        None => Matched::Unknown(Unknown::NodeLabels(id)),
+    };
+    match peer {
+        Peer::Node(id, _) => node(*id),
+        // On its node's network a pod is its node.
+        Peer::Pod(id) if cluster.pod(*id).host_network => match cluster.pod(*id).node {
+            Some(id) => node(id),
+            None if selector.requirements().is_empty() => Matched::Yes,
+            None => Matched::Unknown(Unknown::Placement(*id)),
+        },
+        Peer::Name(_, None) => Matched::Unknown(Unknown::NameAddress),
+        // An input without nodes says nothing of where these are.
+        Peer::External(set) if cluster.nodes.is_empty() => {
+            let private = !set.is_disjoint(&private_addresses(family));
+            if private { Matched::Unknown(Unknown::NoNodes) } else { Matched::No }
+        }
+        Peer::Pod(_) | Peer::External(_) | Peer::Name(..) => Matched::No,
+    }
+}
+
+/// The addresses that names are known to have, and whether these are all that they have.
+pub(super) fn addresses_of(cluster: &ClusterState, names: &[DomainPattern]) -> (IpSet, bool) {
+    let known = cluster.resolved.iter().filter(|(name, _)| names.iter().any(|n| n.matches(name)));
+    let addresses = known
+        .flat_map(|(_, addresses)| addresses)
+        .fold(IpSet::empty(), |all, &address| all.union(&IpSet::address(address)));
+    let whole = names.iter().all(|pattern| {
+        let is = |name: &str| pattern.exact() == Some(name);
+        cluster.resolved.keys().any(|name| is(name.as_str()))
+    });
+    (addresses, whole)
+}
+
+/// Whether the other end is one of the hosts that domain names lead to.
+fn domains(
+    cluster: &ClusterState,
+    names: &[DomainPattern],
+    peer: &Peer,
+    family: Family,
+) -> Matched {
+    match peer {
+        Peer::Name(name, _) if names.iter().any(|pattern| pattern.matches(name)) => {
+            return Matched::Yes;
+        }
+        // Of the addresses that two names share nothing is known.
+        Peer::Name(_, None) => return Matched::No,
+        // Names of hosts outside: a pod is selected by its labels.
+        Peer::Pod(id) if !cluster.pod(*id).host_network => return Matched::No,
+        Peer::Pod(_) | Peer::Node(..) | Peer::External(_) | Peer::Name(..) => {}
+    }
+    let (known, whole) = addresses_of(cluster, names);
+    let possible = match peer.address(cluster, family) {
+        AddressKnowledge::None => return Matched::No,
+        AddressKnowledge::Exactly(address) => IpSet::address(address),
+        AddressKnowledge::OneOf(possible) => possible,
+    };
+    if possible.is_subset(&known) {
+        Matched::Yes
+    } else if possible.is_disjoint(&known)
+        && (whole || possible.is_disjoint(&named_addresses(family)))
+    {
+        Matched::No
+    } else {
+        Matched::Unknown(Unknown::Names)
     }
 }
 
@@ -149,7 +247,7 @@ pub(super) fn from_own_node(cluster: &ClusterState, pod: PodId, source: &Peer) -
     let node = match source {
         Peer::Node(id, _) => Some(*id),
         Peer::Pod(id) if cluster.pod(*id).host_network => cluster.pod(*id).node,
-        Peer::Pod(_) | Peer::External(_) => return Matched::No,
+        Peer::Pod(_) | Peer::External(_) | Peer::Name(..) => return Matched::No,
     };
     match (node, cluster.pod(pod).node) {
         (Some(a), Some(b)) if a == b => Matched::Yes,

@@ -4,12 +4,14 @@ use super::classes::{ClassId, Classes, Index, Lookup, Subjection, family_index};
 use super::matching::{self, Matched};
 use super::peer::Peer;
 use super::verdict::Verdict;
-use crate::cluster::{ClusterState, PodId};
+use crate::cluster::{ClusterState, PodId, named_addresses, private_addresses};
 use crate::net::{ConnectionSet, Family, IpSet};
 use crate::policy::{
     Action, Combine, Direction, PeerMatch, Peers, PolicyId, PolicySet, PortMatch, Ports, RuleId,
+    Tier,
 };
 use fixedbitset::FixedBitSet;
+use std::ops::Range;
 
 /// A cluster and its policies, ready for questions.
 pub struct Model<'a> {
@@ -18,8 +20,10 @@ pub struct Model<'a> {
     index: Index,
     classes: Classes,
     rules: Vec<FastRule>,
-    /// Which tier a policy is in.
+    /// Which tier a policy is in; firewalls follow the tiers.
     tier_of: Vec<usize>,
+    /// Where sets of outside addresses are cut.
+    cuts: Vec<IpSet>,
 }
 
 /// A rule with its selectors and names looked up.
@@ -34,6 +38,9 @@ struct FastPorts {
     numbers: ConnectionSet,
     names: Vec<usize>,
 }
+
+/// A policy that is about a pod: for sure, or maybe.
+type Asked = (PolicyId, bool);
 
 /// The other end, as selectors see it.
 #[derive(Clone, Copy)]
@@ -67,12 +74,13 @@ impl<'a> Model<'a> {
             })
             .collect();
         let mut tier_of = vec![0; policies.policies.len()];
-        for (at, tier) in policies.tiers.iter().enumerate() {
+        for (at, tier) in policies.tiers.iter().chain(&policies.firewalls).enumerate() {
             for policy in &tier.policies {
                 tier_of[policy.index()] = at;
             }
         }
-        Self { cluster, policies, index, classes, rules, tier_of }
+        let cuts = cuts(cluster, &index);
+        Self { cluster, policies, index, classes, rules, tier_of, cuts }
     }
 
     /// The cluster.
@@ -126,16 +134,18 @@ impl<'a> Model<'a> {
         Direction::ALL.map(|d| self.direction(d, source, destination, family, Matched::No))
     }
 
-    /// Cuts addresses at the borders of every block that a rule names.
+    /// Cuts addresses where rules tell them apart: at the borders of every block that one names, at the
+    /// addresses that are known of domain names, and at the borders of those that may be a node's or a
+    /// name's where rules are about nodes or names.
     pub fn atoms(&self, addresses: &IpSet) -> Vec<IpSet> {
-        addresses.atoms(self.address_blocks())
+        addresses.atoms(&self.cuts)
     }
 
     /// Every distinct set of addresses that a rule names.
     pub fn address_blocks(&self) -> impl Iterator<Item = &IpSet> {
         self.index.peers.iter().filter_map(|peer| match peer {
             PeerMatch::Addresses(set) => Some(set),
-            PeerMatch::Pods(_) => None,
+            PeerMatch::Pods(_) | PeerMatch::Nodes(_) | PeerMatch::Domains(_) => None,
         })
     }
 
@@ -194,39 +204,64 @@ impl<'a> Model<'a> {
             Matched::Unknown(_) => true,
         };
         let subjection = self.subjection(self.classes.of[pod.index()], direction);
-        if subjection.blind {
-            return Verdict { allowed: ConnectionSet::empty(), unknown: ConnectionSet::all() };
-        }
-        if subjection.policies.is_empty() {
+        if subjection.policies.is_empty() && !subjection.blind {
             return Verdict::all();
         }
         let view = match other {
             Peer::Pod(id) => View::Pod(*id),
             other => View::Other(other),
         };
-        let mut sets = Sets::new(may_allow);
-        self.walk(&mut sets, subjection, direction, view, destination, family);
-        sets.verdict()
+        // Policies of a subjection are in the order of tiers, those of firewalls at the end.
+        let tiers = self.policies.tiers.len();
+        let (own, firewalls) = self.split(&subjection.policies, tiers);
+        let mut verdict = if subjection.blind {
+            Verdict { allowed: ConnectionSet::empty(), unknown: ConnectionSet::all() }
+        } else {
+            let mut sets = Sets::new(may_allow);
+            self.walk(&mut sets, own, 0..tiers, direction, view, destination, family);
+            sets.verdict()
+        };
+        if !firewalls.is_empty() && other.subject(self.cluster).is_none() {
+            let mut rest = firewalls;
+            for at in tiers..tiers + self.policies.firewalls.len() {
+                let (own, later) = self.split(rest, at + 1);
+                rest = later;
+                let mut sets = Sets::new(false);
+                self.walk(&mut sets, own, at..at + 1, direction, view, destination, family);
+                verdict = verdict.and(&sets.verdict());
+            }
+        }
+        verdict
     }
 
+    /// The policies in tiers before this one, and the others.
+    fn split<'s>(&self, policies: &'s [Asked], tier: usize) -> (&'s [Asked], &'s [Asked]) {
+        let before = |(policy, _): &Asked| self.tier_of[policy.index()] < tier;
+        policies.split_at(policies.partition_point(before))
+    }
+
+    /// The tier of a number, or the firewall.
+    fn tier(&self, at: usize) -> Option<&Tier> {
+        let tiers = &self.policies.tiers;
+        tiers.get(at).or_else(|| self.policies.firewalls.get(at - tiers.len()))
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one question")]
     fn walk(
         &self,
         sets: &mut Sets,
-        subjection: &Subjection,
+        policies: &[Asked],
+        tiers: Range<usize>,
         direction: Direction,
         other: View<'_>,
         destination: &Peer,
         family: Family,
     ) {
-        let mut rest = &subjection.policies[..];
-        for (at, tier) in self.policies.tiers.iter().enumerate() {
-            // Policies of a subjection are in the order of tiers.
-            let end = rest.partition_point(|(policy, _)| self.tier_of[policy.index()] <= at);
-            let (own, later) = rest.split_at(end);
+        let mut rest = policies;
+        for at in tiers {
+            let (own, later) = self.split(rest, at + 1);
             rest = later;
-            if own.is_empty() {
-                continue;
-            }
+            let Some(tier) = self.tier(at).filter(|_| !own.is_empty()) else { continue };
             match tier.combine {
                 Combine::FirstMatch => {
                     self.first_match(sets, own, direction, other, destination, family);
@@ -243,28 +278,37 @@ impl<'a> Model<'a> {
     fn first_match(
         &self,
         sets: &mut Sets,
-        policies: &[(PolicyId, bool)],
+        policies: &[Asked],
         direction: Direction,
         other: View<'_>,
         destination: &Peer,
         family: Family,
     ) {
         let mut passed = ConnectionSet::empty();
-        for &(policy, about) in policies {
-            for &rule in &self.policies.policy(policy).rules[direction.index()] {
-                let Some(sure) = self.peer_matches(rule, other, family) else {
-                    continue;
-                };
-                let here = self.ports(rule, destination).intersection(&sets.undecided);
-                match self.policies.rule(rule).action {
-                    Action::Allow => sets.may_allow = sets.may_allow.union(&here),
-                    Action::Deny => sets.may_deny = sets.may_deny.union(&here),
-                    Action::Pass => passed = passed.union(&here),
+        let order = |(id, _): &Asked| self.policies.policy(*id).order;
+        for rivals in policies.chunk_by(|a, b| order(a) == order(b)) {
+            // Of policies of equal priority that match, any one may decide.
+            let mut undecided = sets.undecided.clone();
+            for &(policy, about) in rivals {
+                let mut own = sets.undecided.clone();
+                for &id in &self.policies.policy(policy).rules[direction.index()] {
+                    let Some(sure) = self.peer_matches(id, other, family) else {
+                        continue;
+                    };
+                    let here = self.ports(id, destination).intersection(&own);
+                    let rule = self.policies.rule(id);
+                    match rule.action {
+                        Action::Allow => sets.may_allow = sets.may_allow.union(&here),
+                        Action::Deny => sets.may_deny = sets.may_deny.union(&here),
+                        Action::Pass => passed = passed.union(&here),
+                    }
+                    if sure && about && rule.doubt.is_none() {
+                        own = own.difference(&here);
+                    }
                 }
-                if sure && about {
-                    sets.undecided = sets.undecided.difference(&here);
-                }
+                undecided = undecided.intersection(&own);
             }
+            sets.undecided = undecided;
         }
         sets.undecided = sets.undecided.union(&passed);
     }
@@ -272,7 +316,7 @@ impl<'a> Model<'a> {
     fn union(
         &self,
         sets: &mut Sets,
-        policies: &[(PolicyId, bool)],
+        policies: &[Asked],
         direction: Direction,
         other: View<'_>,
         destination: &Peer,
@@ -292,7 +336,8 @@ impl<'a> Model<'a> {
                     continue;
                 };
                 let ports = self.ports(rule, destination);
-                let set = if sure && about { &mut yes } else { &mut maybe };
+                let sure = sure && about && self.policies.rule(rule).doubt.is_none();
+                let set = if sure { &mut yes } else { &mut maybe };
                 *set = set.union(&ports);
             }
         }
@@ -350,6 +395,32 @@ impl<'a> Model<'a> {
         }
         set
     }
+}
+
+/// Sets of addresses that some rule tells from others, or may.
+fn cuts(cluster: &ClusterState, index: &Index) -> Vec<IpSet> {
+    let mut cuts = Vec::new();
+    let (mut nodes, mut names) = (false, false);
+    for peer in &index.peers {
+        match peer {
+            PeerMatch::Pods(_) => {}
+            PeerMatch::Addresses(set) => cuts.push(set.clone()),
+            PeerMatch::Nodes(_) => nodes |= cluster.nodes.is_empty(),
+            PeerMatch::Domains(patterns) => {
+                names = true;
+                cuts.push(matching::addresses_of(cluster, patterns).0);
+            }
+        }
+    }
+    for family in Family::ALL {
+        if nodes {
+            cuts.push(private_addresses(family));
+        }
+        if names {
+            cuts.push(named_addresses(family));
+        }
+    }
+    cuts
 }
 
 fn fast_ports<'p>(list: impl Iterator<Item = &'p PortMatch>, index: &Index) -> FastPorts {

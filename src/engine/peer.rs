@@ -1,7 +1,7 @@
 //! The ends of a connection.
 
-use crate::cluster::{AddressKnowledge, ClusterState, NodeId, PodId};
-use crate::net::{Family, IpSet};
+use crate::cluster::{AddressKnowledge, ClusterState, NodeId, PodId, named_addresses};
+use crate::net::{DomainName, Family, IpSet};
 use std::net::IpAddr;
 
 /// An actual end of a connection.
@@ -14,6 +14,8 @@ pub enum Peer {
     /// Addresses that belong to nobody in the cluster. Callers cut the set so that every policy
     /// matches either all of it or nothing (`Model::atoms`).
     External(IpSet),
+    /// A host outside that goes by a name, at one of its addresses if that is known.
+    Name(DomainName, Option<IpAddr>),
 }
 
 impl Peer {
@@ -21,10 +23,13 @@ impl Peer {
     pub(super) fn address(&self, cluster: &ClusterState, family: Family) -> AddressKnowledge {
         match self {
             Self::Pod(id) => cluster.address(*id, family),
-            Self::Node(_, Some(address)) if Family::of(*address) == family => {
-                AddressKnowledge::Exactly(*address)
+            Self::Node(_, Some(address)) | Self::Name(_, Some(address)) => {
+                if Family::of(*address) == family {
+                    AddressKnowledge::Exactly(*address)
+                } else {
+                    AddressKnowledge::None
+                }
             }
-            Self::Node(_, Some(_)) => AddressKnowledge::None,
             Self::Node(id, None) => {
                 let addresses = &cluster.node(*id).addresses;
                 match addresses.iter().copied().find(|&a| Family::of(a) == family) {
@@ -33,6 +38,7 @@ impl Peer {
                     None => AddressKnowledge::None,
                 }
             }
+            Self::Name(_, None) => AddressKnowledge::OneOf(named_addresses(family)),
             Self::External(set) => {
                 let set = set.only(family);
                 match set.single() {
@@ -56,7 +62,10 @@ impl Peer {
     pub fn families(&self, cluster: &ClusterState) -> Vec<Family> {
         match self {
             Self::Pod(id) => cluster.families(*id),
-            Self::Node(_, Some(address)) => vec![Family::of(*address)],
+            Self::Node(_, Some(address)) | Self::Name(_, Some(address)) => {
+                vec![Family::of(*address)]
+            }
+            Self::Name(_, None) => Family::ALL.to_vec(),
             Self::Node(id, None) => {
                 let mut families: Vec<Family> = Vec::new();
                 for family in cluster.node(*id).addresses.iter().copied().map(Family::of) {

@@ -8,7 +8,7 @@ use super::peer::Peer;
 use super::verdict::Decision;
 use crate::cluster::{ClusterState, PodId};
 use crate::net::{Family, Protocol};
-use crate::policy::{Action, Combine, Direction, PolicySet, Rule, Tier};
+use crate::policy::{Action, Combine, Direction, PolicyId, PolicySet, RuleId, Tier};
 
 /// One connection.
 #[derive(Clone, Debug)]
@@ -84,10 +84,35 @@ pub fn direction(
         }
     }
     // What may be a policy may allow or deny anything.
-    if policies.blind.iter().any(|blind| blind.reaches(cluster.pod(pod))) {
-        return Decision::Unknown;
+    let hidden = policies.blind.iter().any(|blind| blind.reaches(cluster.pod(pod)));
+    let mut decision = if hidden {
+        Decision::Unknown
+    } else {
+        walk(cluster, policies, flow, direction, pod, &policies.tiers, outcomes)
+    };
+    // Firewalls have a say of their own in what leaves a pod for anywhere but another pod: whatever
+    // allows a connection, each of them must allow it, too.
+    if direction == Direction::Egress && other.subject(cluster).is_none() {
+        for firewall in &policies.firewalls {
+            let tiers = std::slice::from_ref(firewall);
+            let own = Outcomes::default();
+            decision = decision.and(walk(cluster, policies, flow, direction, pod, tiers, own));
+        }
     }
-    for tier in &policies.tiers {
+    decision
+}
+
+/// Asks tiers in their order, until one decides.
+fn walk(
+    cluster: &ClusterState,
+    policies: &PolicySet,
+    flow: &Flow,
+    direction: Direction,
+    pod: PodId,
+    tiers: &[Tier],
+    mut outcomes: Outcomes,
+) -> Decision {
+    for tier in tiers {
         let next = match tier.combine {
             Combine::FirstMatch => {
                 first_match(cluster, policies, flow, direction, pod, tier, &mut outcomes)
@@ -104,14 +129,15 @@ pub fn direction(
 }
 
 /// Whether a rule matches the connection.
-fn rule_matches(cluster: &ClusterState, policies: &PolicySet, flow: &Flow, rule: &Rule) -> Matched {
+fn rule_matches(cluster: &ClusterState, policies: &PolicySet, flow: &Flow, id: RuleId) -> Matched {
+    let rule = policies.rule(id);
     let other = match rule.direction {
         Direction::Egress => &flow.destination,
         Direction::Ingress => &flow.source,
     };
     let ports = matching::rule_ports(cluster, policies, rule, &flow.destination);
     let port = if ports.contains(flow.protocol, flow.port) { Matched::Yes } else { Matched::No };
-    matching::peers(cluster, rule, other, flow.family).and(port)
+    matching::peers(cluster, rule, other, flow.family).and(port).and(matching::effect(policies, id))
 }
 
 /// Returns whether the next tier may be asked.
@@ -125,26 +151,35 @@ fn first_match(
     outcomes: &mut Outcomes,
 ) -> bool {
     let mut passed = false;
-    for policy in tier.policies.iter().map(|&id| policies.policy(id)) {
-        let about = matching::pods(cluster, &policy.subject, pod);
-        // A policy about other pods has no say.
-        if about == Matched::No {
-            continue;
-        }
-        for rule in policy.rules[direction.index()].iter().map(|&id| policies.rule(id)) {
-            let matched = about.and(rule_matches(cluster, policies, flow, rule));
-            if matched == Matched::No {
+    let equal = |a: &PolicyId, b: &PolicyId| policies.policy(*a).order == policies.policy(*b).order;
+    for rivals in tier.policies.chunk_by(equal) {
+        // Of policies of equal priority that match, any one may decide.
+        let mut decided = false;
+        for &policy in rivals {
+            let about = matching::policy(cluster, policies, policy, pod);
+            // A policy about other pods has no say.
+            if about == Matched::No {
                 continue;
             }
-            match rule.action {
-                Action::Allow => outcomes.allow = true,
-                Action::Deny => outcomes.deny = true,
-                // The next tier is asked; if the rule only may match, also later rules are.
-                Action::Pass => passed = true,
+            for &id in &policies.policy(policy).rules[direction.index()] {
+                let matched = about.and(rule_matches(cluster, policies, flow, id));
+                if matched == Matched::No {
+                    continue;
+                }
+                match policies.rule(id).action {
+                    Action::Allow => outcomes.allow = true,
+                    Action::Deny => outcomes.deny = true,
+                    // The next tier is asked; if the rule only may match, also later rules are.
+                    Action::Pass => passed = true,
+                }
+                if matched == Matched::Yes {
+                    decided = true;
+                    break;
+                }
             }
-            if matched == Matched::Yes {
-                return passed;
-            }
+        }
+        if decided {
+            return passed;
         }
     }
     true
@@ -162,18 +197,19 @@ fn union(
 ) -> bool {
     let mut isolated = Matched::No;
     let mut allowed = Matched::No;
-    for policy in tier.policies.iter().map(|&id| policies.policy(id)) {
+    for &id in &tier.policies {
+        let policy = policies.policy(id);
         // Rules of a direction that the policy does not isolate have no effect.
         if !policy.isolates[direction.index()] {
             continue;
         }
-        let about = matching::pods(cluster, &policy.subject, pod);
+        let about = matching::policy(cluster, policies, id, pod);
         // A policy about other pods has no say.
         if about == Matched::No {
             continue;
         }
         isolated = isolated.or(about);
-        for rule in policy.rules[direction.index()].iter().map(|&id| policies.rule(id)) {
+        for &rule in &policy.rules[direction.index()] {
             allowed = allowed.or(about.and(rule_matches(cluster, policies, flow, rule)));
         }
     }

@@ -7,7 +7,10 @@ use super::peer::Peer;
 use super::reference::{self, Flow};
 use super::verdict::{Decision, Unknown};
 use crate::cluster::{AddressKnowledge, ClusterState, Labels, PodId, Requirement, Selector};
-use crate::policy::{Direction, NamespaceMatch, PeerMatch, Peers, PolicyId, PolicySet, RuleId};
+use crate::policy::{
+    Action, Combine, Direction, NamespaceMatch, PeerMatch, Peers, PolicyId, PolicySet, RuleId,
+    Tier, TierName,
+};
 
 /// The whole decision about one connection.
 #[derive(Clone, Debug)]
@@ -31,9 +34,14 @@ pub struct DirectionTrace {
     pub decision: Decision,
     /// What decided.
     pub step: Step,
+    /// Rules that left the connection to a later tier.
+    pub passed: Vec<RuleId>,
+    /// A rule of the Baseline tier decided, and NetworkPolicies select the pod for the other direction
+    /// alone: the API can be read as if these kept the Baseline tier from being asked.
+    pub past_network_policies: bool,
     /// Every policy that selects the pod in this direction, in order of evaluation.
     pub policies: Vec<PolicyTrace>,
-    /// For a denied direction: the rule that came closest.
+    /// For a direction that no rule allows: the rule that came closest.
     pub nearest: Option<NearMiss>,
 }
 
@@ -50,16 +58,35 @@ pub enum Step {
     HostNetwork,
     /// The source is the node that the destination runs on.
     OwnNode,
-    /// No policy selects the pod in this direction: everything is allowed.
+    /// No policy decides: everything is allowed.
     Default,
     /// Nothing enforces policies: everything is allowed.
     NotEnforced,
     /// A rule allows it.
     Rule(RuleId),
+    /// A rule denies it.
+    Denied(RuleId),
     /// Policies isolate the pod, and no rule allows it.
     Isolated(Vec<PolicyId>),
     /// It cannot be said; the rule is the one whose match is not known, if it is one.
     Unknown(Unknown, Option<RuleId>),
+}
+
+impl Step {
+    /// The verdict that it tells.
+    pub fn decision(&self) -> Decision {
+        match self {
+            Self::Isolated(_) | Self::Denied(_) | Self::NoCommonFamily => Decision::Denied,
+            Self::Unknown(..) => Decision::Unknown,
+            Self::Loopback
+            | Self::NotAPod
+            | Self::HostNetwork
+            | Self::OwnNode
+            | Self::Default
+            | Self::NotEnforced
+            | Self::Rule(_) => Decision::Allowed,
+        }
+    }
 }
 
 /// What one policy said.
@@ -145,9 +172,6 @@ pub enum PeerMiss {
 }
 
 /// Evaluates a connection and keeps what every rule said.
-///
-/// What decided is told for tiers that are unions: those of today's policies. Ordered tiers come with
-/// the policies that need them.
 pub fn trace(cluster: &ClusterState, policies: &PolicySet, flow: &Flow) -> Trace {
     let decision = reference::evaluate(cluster, policies, flow);
     let has = |peer: &Peer| peer.families(cluster).contains(&flow.family);
@@ -178,6 +202,8 @@ fn trace_direction(
         direction,
         decision,
         step: Step::Default,
+        passed: Vec::new(),
+        past_network_policies: false,
         policies: Vec::new(),
         nearest: None,
     };
@@ -190,45 +216,253 @@ fn trace_direction(
         Direction::Ingress => matching::from_own_node(cluster, pod, other),
         Direction::Egress => Matched::No,
     };
-    let ordered = policies.tiers.iter().flat_map(|tier| &tier.policies).copied();
-    for id in ordered {
-        let policy = policies.policy(id);
-        let selects = matching::pods(cluster, &policy.subject, pod) != Matched::No;
-        if !selects || !policy.isolates[direction.index()] {
-            continue;
-        }
-        let rules = policy.rules[direction.index()].iter().map(|&id| {
-            let rule = policies.rule(id);
-            let ports = matching::rule_ports(cluster, policies, rule, &flow.destination);
-            RuleTrace {
-                rule: id,
-                peer: matching::peers(cluster, rule, other, flow.family).into(),
-                port: ports.contains(flow.protocol, flow.port),
-            }
-        });
-        out.policies.push(PolicyTrace { policy: id, rules: rules.collect() });
-    }
+    let mut walk = Walk { cluster, policies, flow, direction, pod, found: Found::default() };
+    walk.tiers(&policies.tiers);
+    let mut found = std::mem::take(&mut walk.found);
+    out.policies = std::mem::take(&mut found.policies);
+    out.passed = std::mem::take(&mut found.passed);
     let blind = policies.blind.iter().find(|blind| blind.reaches(cluster.pod(pod)));
-    let rules = || out.policies.iter().flat_map(|policy| &policy.rules);
-    let matching_rule = rules().find(|r| r.port && r.peer == Outcome::Matches).map(|r| r.rule);
-    let unknown_rule = rules().find_map(|r| match r.peer {
-        Outcome::Unknown(why) if r.port => Some((why, r.rule)),
-        _ => None,
-    });
-    out.step = match (own_node, blind, matching_rule, unknown_rule) {
-        (Matched::Yes, ..) => Step::OwnNode,
-        (_, Some(blind), ..) => Step::Unknown(Unknown::BlindSpot(blind.spot), None),
-        (_, _, Some(rule), _) => Step::Rule(rule),
-        (_, _, None, Some((why, rule))) => Step::Unknown(why, Some(rule)),
-        (Matched::Unknown(why), ..) if !out.policies.is_empty() => Step::Unknown(why, None),
+    if let Matched::Unknown(why) = own_node {
+        // Only what would be denied rests on it.
+        found.doubts.push((why, None));
+        found.allow.get_or_insert((Step::OwnNode, false));
+    }
+    let mut step = match (own_node, blind) {
+        (Matched::Yes, _) => Step::OwnNode,
+        (_, Some(blind)) => Step::Unknown(Unknown::BlindSpot(blind.spot), None),
         _ if policies.ignored => Step::NotEnforced,
-        _ if out.policies.is_empty() => Step::Default,
-        _ => Step::Isolated(isolating(&out.policies)),
+        _ => found.step(),
     };
-    if decision != Decision::Allowed {
+    // A firewall's word counts where the tiers do not deny already.
+    if direction == Direction::Egress && other.subject(cluster).is_none() {
+        for firewall in &policies.firewalls {
+            walk.tiers(std::slice::from_ref(firewall));
+            let mut found = std::mem::take(&mut walk.found);
+            out.policies.append(&mut found.policies);
+            let own = found.step();
+            let stronger = match own.decision() {
+                Decision::Denied => step.decision() != Decision::Denied,
+                Decision::Unknown => step.decision() == Decision::Allowed,
+                Decision::Allowed => step == Step::Default,
+            };
+            if stronger {
+                step = own;
+            }
+        }
+    }
+    out.past_network_policies = past_network_policies(&walk, &step);
+    if matches!(step, Step::Isolated(_) | Step::Unknown(..)) {
         out.nearest = nearest(cluster, policies, flow, other, &out.policies);
     }
+    out.step = step;
     out
+}
+
+/// Whether the Baseline tier decided about a pod that NetworkPolicies select for the other direction
+/// alone.
+fn past_network_policies(walk: &Walk<'_>, step: &Step) -> bool {
+    let (Step::Rule(id) | Step::Denied(id)) = step else { return false };
+    let policy = walk.policies.rule(*id).policy;
+    let has = |tier: &Tier, name| tier.name == name && tier.policies.contains(&policy);
+    if !walk.policies.tiers.iter().any(|tier| has(tier, TierName::Baseline)) {
+        return false;
+    }
+    let own = walk.policies.tiers.iter().filter(|tier| tier.name == TierName::NetworkPolicy);
+    own.flat_map(|tier| &tier.policies).any(|&id| {
+        matching::pods(walk.cluster, &walk.policies.policy(id).subject, walk.pod) != Matched::No
+    })
+}
+
+/// The tiers as the reference evaluator walks them, with what decided.
+struct Walk<'a> {
+    cluster: &'a ClusterState,
+    policies: &'a PolicySet,
+    flow: &'a Flow,
+    direction: Direction,
+    pod: PodId,
+    found: Found,
+}
+
+/// What may decide.
+#[derive(Default)]
+struct Found {
+    /// What allows, and whether it does so for sure.
+    allow: Option<(Step, bool)>,
+    /// What denies, and whether it does so for sure.
+    deny: Option<(Step, bool)>,
+    /// What is not known, in the order of evaluation.
+    doubts: Vec<(Unknown, Option<RuleId>)>,
+    passed: Vec<RuleId>,
+    policies: Vec<PolicyTrace>,
+}
+
+impl Found {
+    fn note(place: &mut Option<(Step, bool)>, step: Step, sure: bool) {
+        if place.as_ref().is_none_or(|(_, before)| sure && !before) {
+            *place = Some((step, sure));
+        }
+    }
+
+    fn step(self) -> Step {
+        match (self.allow, self.deny, self.doubts.first()) {
+            (Some(_), Some(_), Some((why, rule))) => Step::Unknown(*why, *rule),
+            // Both come with a doubt: a tie is one.
+            (Some((step, _)), _, _) | (None, Some((step, _)), _) => step,
+            (None, None, _) => Step::Default,
+        }
+    }
+}
+
+impl Walk<'_> {
+    fn tiers(&mut self, tiers: &[Tier]) {
+        let mut asked = true;
+        for tier in tiers {
+            let traces = self.policy_traces(tier);
+            if asked {
+                asked = match tier.combine {
+                    Combine::FirstMatch => self.first_match(tier),
+                    Combine::Union => self.union(&traces),
+                };
+            }
+            self.found.policies.extend(traces);
+        }
+        if asked {
+            Found::note(&mut self.found.allow, Step::Default, true);
+        }
+    }
+
+    fn about(&self, policy: PolicyId) -> Matched {
+        matching::policy(self.cluster, self.policies, policy, self.pod)
+    }
+
+    fn peer(&self, rule: RuleId) -> Matched {
+        let other = match self.direction {
+            Direction::Egress => &self.flow.destination,
+            Direction::Ingress => &self.flow.source,
+        };
+        matching::peers(self.cluster, self.policies.rule(rule), other, self.flow.family)
+    }
+
+    fn port(&self, rule: RuleId) -> bool {
+        let rule = self.policies.rule(rule);
+        let ports = matching::rule_ports(self.cluster, self.policies, rule, &self.flow.destination);
+        ports.contains(self.flow.protocol, self.flow.port)
+    }
+
+    /// What the policies of a tier that have a part in this direction of the pod say.
+    fn policy_traces(&self, tier: &Tier) -> Vec<PolicyTrace> {
+        let at = self.direction.index();
+        let mut out = Vec::new();
+        for &id in &tier.policies {
+            let policy = self.policies.policy(id);
+            let part = match tier.combine {
+                Combine::Union => policy.isolates[at],
+                Combine::FirstMatch => !policy.rules[at].is_empty(),
+            };
+            if !part || self.about(id) == Matched::No {
+                continue;
+            }
+            let rules = policy.rules[at].iter().map(|&rule| RuleTrace {
+                rule,
+                peer: self.peer(rule).and(matching::effect(self.policies, rule)).into(),
+                port: self.port(rule),
+            });
+            out.push(PolicyTrace { policy: id, rules: rules.collect() });
+        }
+        out
+    }
+
+    fn first_match(&mut self, tier: &Tier) -> bool {
+        let mut passed = false;
+        let policies = self.policies;
+        let equal =
+            |a: &PolicyId, b: &PolicyId| policies.policy(*a).order == policies.policy(*b).order;
+        for rivals in tier.policies.chunk_by(equal) {
+            let mut decided: Vec<(PolicyId, Action)> = Vec::new();
+            for &policy in rivals {
+                let about = self.about(policy);
+                if about == Matched::No {
+                    continue;
+                }
+                for &id in &policies.policy(policy).rules[self.direction.index()] {
+                    if !self.port(id) {
+                        continue;
+                    }
+                    let matched = about.and(self.peer(id)).and(matching::effect(policies, id));
+                    if matched == Matched::No {
+                        continue;
+                    }
+                    let sure = matched == Matched::Yes;
+                    if let Matched::Unknown(why) = matched {
+                        self.found.doubts.push((why, Some(id)));
+                    }
+                    let action = policies.rule(id).action;
+                    match action {
+                        Action::Allow => {
+                            Found::note(&mut self.found.allow, Step::Rule(id), sure);
+                        }
+                        Action::Deny => {
+                            Found::note(&mut self.found.deny, Step::Denied(id), sure);
+                        }
+                        Action::Pass => {
+                            passed = true;
+                            self.found.passed.push(id);
+                        }
+                    }
+                    if let Some((rival, _)) =
+                        decided.iter().find(|(rival, other)| *rival != policy && *other != action)
+                    {
+                        self.found.doubts.push((Unknown::Tie(*rival, policy), None));
+                    }
+                    if sure {
+                        decided.push((policy, action));
+                        break;
+                    }
+                }
+            }
+            if !decided.is_empty() {
+                return passed;
+            }
+        }
+        true
+    }
+
+    fn union(&mut self, traces: &[PolicyTrace]) -> bool {
+        let (mut isolated, mut allowed) = (Matched::No, Matched::No);
+        for trace in traces {
+            let about = self.about(trace.policy);
+            if let Matched::Unknown(why) = about {
+                self.found.doubts.push((why, None));
+            }
+            isolated = isolated.or(about);
+            for rule in trace.rules.iter().filter(|rule| rule.port) {
+                let matched = about.and(match rule.peer {
+                    Outcome::Matches => Matched::Yes,
+                    Outcome::Fails => Matched::No,
+                    Outcome::Unknown(why) => Matched::Unknown(why),
+                });
+                match matched {
+                    Matched::No => continue,
+                    Matched::Yes => {
+                        Found::note(&mut self.found.allow, Step::Rule(rule.rule), true);
+                    }
+                    Matched::Unknown(why) => {
+                        self.found.doubts.push((why, Some(rule.rule)));
+                        Found::note(&mut self.found.allow, Step::Rule(rule.rule), false);
+                    }
+                }
+                allowed = allowed.or(matched);
+            }
+        }
+        if allowed == Matched::Yes {
+            return false;
+        }
+        if isolated != Matched::No {
+            let sure = isolated == Matched::Yes;
+            Found::note(&mut self.found.deny, Step::Isolated(isolating(traces)), sure);
+        }
+        isolated != Matched::Yes
+    }
 }
 
 /// Isolating policies, those with rules first: they are what the author meant for the pod.
@@ -287,7 +521,10 @@ fn peer_miss(
             AddressKnowledge::Exactly(_) => (3, PeerMiss::Address),
             _ => (4, PeerMiss::Address),
         },
-        (PeerMatch::Pods(_), Peer::Node(..) | Peer::External(_)) => (5, PeerMiss::NotAPod),
+        (PeerMatch::Nodes(_) | PeerMatch::Domains(_), _) => (4, PeerMiss::Address),
+        (PeerMatch::Pods(_), Peer::Node(..) | Peer::External(_) | Peer::Name(..)) => {
+            (5, PeerMiss::NotAPod)
+        }
         (PeerMatch::Pods(wanted), Peer::Pod(id)) => {
             let pod = cluster.pod(*id);
             if pod.host_network {

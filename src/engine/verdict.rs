@@ -2,6 +2,7 @@
 
 use crate::cluster::{NamespaceId, NodeId, PodId};
 use crate::net::ConnectionSet;
+use crate::policy::{PolicyId, RuleId};
 
 /// Why a verdict cannot be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -14,6 +15,20 @@ pub enum Unknown {
     NamespaceLabels(NamespaceId),
     /// A pod's own node always reaches it, and it is not known which node that is.
     Placement(PodId),
+    /// A nodeSelector decides, and the node's labels are not known.
+    NodeLabels(NodeId),
+    /// A rule about nodes decides, and the input has none to compare the address with.
+    NoNodes,
+    /// A rule about addresses or nodes decides, and the other end is a domain name.
+    NameAddress,
+    /// A rule about domain names decides, and the addresses that these have are not known.
+    Names,
+    /// It cannot be said whether the policy is enforced.
+    PolicyDoubt(PolicyId),
+    /// It cannot be said what the rule does.
+    RuleDoubt(RuleId),
+    /// These policies say different things, and have the same priority.
+    Tie(PolicyId, PolicyId),
     /// Something in the input may be a policy for the pod: the place in the list of blind spots.
     BlindSpot(usize),
 }

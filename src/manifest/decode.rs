@@ -63,18 +63,7 @@ impl<'a> Decoder<'a> {
     }
 
     fn mismatch(&self, expected: &str) {
-        let found = self.place.node.map_or_else(|| "nothing".into(), Node::describe);
-        let mut fault = Diagnostic::new(
-            Code::InvalidType,
-            format!("`{}` must be {expected}, found {found}", self.place),
-        )
-        .at(self.place.span, format!("expected {expected}"));
-        if expected == "a string"
-            && let Value::Bool(_) | Value::Int(_) | Value::UInt(_) | Value::Float(_) = self.value()
-        {
-            fault = fault.help("put it in quotes: unquoted, YAML reads it as something else");
-        }
-        self.faults.borrow_mut().push(fault);
+        self.faults.borrow_mut().push(mismatch(&self.place, expected));
     }
 
     fn located<T>(self, result: Result<T, Fault>) -> Result<T, Fault> {
@@ -87,15 +76,10 @@ impl<'a> Decoder<'a> {
         })
     }
 
-    /// A whole number in Go's reading: a float without a fraction counts (`80.0`, `1e3`).
     fn integer(&self) -> Option<i64> {
-        match *self.value() {
-            Value::Null => Some(0),
-            Value::Int(value) => Some(value),
-            #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and in range")]
-            Value::Float(value) if value.fract() == 0.0 && value.abs() < 9e15 => Some(value as i64),
-            _ => None,
-        }
+        self.place
+            .node
+            .map_or(Some(0), |node| if node.is_null() { Some(0) } else { node.as_integer() })
     }
 }
 
@@ -378,7 +362,27 @@ impl<'de> MapAccess<'de> for Fields<'_> {
     }
 }
 
-fn unknown_field(parent: &Place<'_>, key: &str, span: Span, known: &[&str]) -> Diagnostic {
+/// A value of another type than the one that is expected.
+pub(super) fn mismatch(place: &Place<'_>, expected: &str) -> Diagnostic {
+    let found = place.node.map_or_else(|| "nothing".into(), Node::describe);
+    let mut fault =
+        Diagnostic::new(Code::InvalidType, format!("`{place}` must be {expected}, found {found}"))
+            .at(place.span, format!("expected {expected}"));
+    let scalar = place.node.is_some_and(|node| {
+        matches!(node.value, Value::Bool(_) | Value::Int(_) | Value::UInt(_) | Value::Float(_))
+    });
+    if expected == "a string" && scalar {
+        fault = fault.help("put it in quotes: unquoted, YAML reads it as something else");
+    }
+    fault
+}
+
+pub(super) fn unknown_field(
+    parent: &Place<'_>,
+    key: &str,
+    span: Span,
+    known: &[&str],
+) -> Diagnostic {
     let inside = parent.to_string();
     let inside = if inside.is_empty() { "the object".to_owned() } else { format!("`{inside}`") };
     let label = match nearest(key, known) {

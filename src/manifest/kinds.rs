@@ -1,5 +1,7 @@
 //! Which kinds of objects there are, and what each is to us.
 
+use super::ordered::{AdminKind, FirewallKind};
+
 /// What an API group and kind is to the question who reaches whom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -38,6 +40,8 @@ pub(crate) enum Used {
     Pod,
     Service,
     NetworkPolicy,
+    Admin(AdminKind),
+    Firewall(FirewallKind),
     Deployment,
     ReplicaSet,
     StatefulSet,
@@ -61,6 +65,27 @@ const USED: &[(&str, &str, Used)] = &[
     ("batch/v1", "Job", Used::Job),
     ("batch/v1", "CronJob", Used::CronJob),
     ("networking.k8s.io/v1", "NetworkPolicy", Used::NetworkPolicy),
+    (
+        "policy.networking.k8s.io/v1alpha1",
+        "AdminNetworkPolicy",
+        Used::Admin(AdminKind::AdminNetworkPolicy),
+    ),
+    (
+        "policy.networking.k8s.io/v1alpha1",
+        "BaselineAdminNetworkPolicy",
+        Used::Admin(AdminKind::BaselineAdminNetworkPolicy),
+    ),
+    (
+        "policy.networking.k8s.io/v1alpha2",
+        "ClusterNetworkPolicy",
+        Used::Admin(AdminKind::ClusterNetworkPolicy),
+    ),
+    ("k8s.ovn.org/v1", "EgressFirewall", Used::Firewall(FirewallKind::EgressFirewall)),
+    (
+        "network.openshift.io/v1",
+        "EgressNetworkPolicy",
+        Used::Firewall(FirewallKind::EgressNetworkPolicy),
+    ),
 ];
 
 /// Every kind of the built-in group versions that people keep in manifests or find in dumps: a

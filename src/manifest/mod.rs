@@ -22,11 +22,13 @@ mod load;
 mod mapping;
 mod node;
 mod object;
+mod ordered;
 mod place;
 mod positions;
 mod read;
 mod resource;
 mod scalar;
+mod schema;
 mod template;
 mod text;
 mod validate;
@@ -36,6 +38,11 @@ pub use decode::nearest;
 pub use discover::InputPath;
 pub use item::{Reason, SetAside};
 pub use load::{Loaded, load, load_text, read_text};
+pub use ordered::{
+    AdminKind, AdminPeer, AdminPeerResource, AdminPolicyResource, AdminPort, AdminPortResource,
+    AdminRuleResource, AdminTier, EgressFirewallResource, FirewallKind, FirewallPeer,
+    FirewallRuleResource, PodsSelector, RuleAction,
+};
 pub use resource::{
     ContainerPort, LabelSelector, Labels, Meta, NetworkPolicyResource, NodeResource, Operator,
     Owner, PeerResource, PeerSelects, PodResource, PodShape, PortRef, PortResource, Requirement,

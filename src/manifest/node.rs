@@ -62,6 +62,16 @@ impl Node {
         }
     }
 
+    /// A whole number in Go's reading: a float without a fraction counts (`80.0`, `1e3`).
+    pub(crate) fn as_integer(&self) -> Option<i64> {
+        match self.value {
+            Value::Int(value) => Some(value),
+            #[expect(clippy::cast_possible_truncation, reason = "checked to be whole and in range")]
+            Value::Float(value) if value.fract() == 0.0 && value.abs() < 9e15 => Some(value as i64),
+            _ => None,
+        }
+    }
+
     pub(crate) fn is_null(&self) -> bool {
         matches!(self.value, Value::Null)
     }

@@ -54,6 +54,18 @@ pub(super) fn read(out: &mut Collected, node: &Node, envelope: Envelope<'_>, use
             let policy = validate::network_policy(sink, &place, object.spec, meta, stored);
             Some(Resource::NetworkPolicy(policy))
         }),
+        Used::Admin(kind) => {
+            let stored = place.node.and_then(|n| n.get("metadata")).is_some_and(is_stored);
+            metadata(out, &place, NameRule::Subdomain).and_then(|meta| {
+                let sink = &mut out.diagnostics;
+                let policy = validate::admin_policy(sink, &place, meta, kind, stored)?;
+                Some(Resource::AdminPolicy(policy))
+            })
+        }
+        Used::Firewall(kind) => metadata(out, &place, NameRule::Subdomain).and_then(|meta| {
+            let firewall = validate::egress_firewall(&mut out.diagnostics, &place, meta, kind)?;
+            Some(Resource::EgressFirewall(firewall))
+        }),
         Used::Deployment => typed::<apps::Deployment>(out, place).and_then(|object| {
             let spec = object.spec;
             let parts =
@@ -100,6 +112,11 @@ pub(super) fn read(out: &mut Collected, node: &Node, envelope: Envelope<'_>, use
         }),
     };
     finish(out, before, envelope, resource);
+}
+
+/// Whether an object comes from a server, which has accepted it.
+fn is_stored(metadata: &Node) -> bool {
+    metadata.get("uid").is_some_and(|uid| !uid.is_null())
 }
 
 /// Keeps the object if it has no error.

@@ -2,6 +2,7 @@
 //!
 //! Every value here has been checked as the API server checks it, and defaulted as it defaults.
 
+use super::ordered::{AdminPolicyResource, EgressFirewallResource, FirewallKind};
 use crate::diagnostic::Span;
 use crate::net::Protocol;
 use ipnet::IpNet;
@@ -122,6 +123,10 @@ pub enum Resource {
     Service(ServiceResource),
     /// `networking.k8s.io/v1 NetworkPolicy`
     NetworkPolicy(NetworkPolicyResource),
+    /// `policy.networking.k8s.io`
+    AdminPolicy(AdminPolicyResource),
+    /// `k8s.ovn.org/v1 EgressFirewall`, `network.openshift.io/v1 EgressNetworkPolicy`
+    EgressFirewall(EgressFirewallResource),
 }
 
 impl Resource {
@@ -134,6 +139,8 @@ impl Resource {
             Self::Workload(workload) => &workload.meta,
             Self::Service(service) => &service.meta,
             Self::NetworkPolicy(policy) => &policy.meta,
+            Self::AdminPolicy(policy) => &policy.meta,
+            Self::EgressFirewall(firewall) => &firewall.meta,
         }
     }
 
@@ -146,7 +153,14 @@ impl Resource {
             Self::Workload(workload) => &mut workload.meta,
             Self::Service(service) => &mut service.meta,
             Self::NetworkPolicy(policy) => &mut policy.meta,
+            Self::AdminPolicy(policy) => &mut policy.meta,
+            Self::EgressFirewall(firewall) => &mut firewall.meta,
         }
+    }
+
+    /// Whether the object stands in no namespace.
+    pub fn is_cluster_wide(&self) -> bool {
+        matches!(self, Self::Namespace(_) | Self::Node(_) | Self::AdminPolicy(_))
     }
 
     /// API group and kind, which with namespace and name identify an object.
@@ -158,6 +172,13 @@ impl Resource {
             Self::Workload(workload) => (&workload.group, &workload.kind),
             Self::Service(_) => ("", "Service"),
             Self::NetworkPolicy(_) => ("networking.k8s.io", "NetworkPolicy"),
+            Self::AdminPolicy(policy) => ("policy.networking.k8s.io", policy.kind.name()),
+            Self::EgressFirewall(firewall) => match firewall.kind {
+                FirewallKind::EgressFirewall => ("k8s.ovn.org", "EgressFirewall"),
+                FirewallKind::EgressNetworkPolicy => {
+                    ("network.openshift.io", "EgressNetworkPolicy")
+                }
+            },
         }
     }
 }
@@ -380,6 +401,11 @@ pub enum Operator {
 }
 
 impl Requirement {
+    /// Whether nothing meets it: a selector that the API server takes and no engine can read.
+    pub fn is_void(&self) -> bool {
+        self.operator == Operator::In && self.values.is_empty()
+    }
+
     /// Whether it holds for these labels: `NotIn` and `DoesNotExist` hold where the label is
     /// missing.
     pub fn holds(&self, labels: &Labels) -> bool {
@@ -398,6 +424,7 @@ impl fmt::Display for Requirement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let key = &self.key;
         match (self.operator, &*self.values) {
+            (Operator::In, []) => write!(f, "<nothing>"),
             (Operator::In, [value]) => write!(f, "{key}={value}"),
             (Operator::NotIn, [value]) => write!(f, "{key}!={value}"),
             (Operator::In, values) => write!(f, "{key} in ({})", values.join(",")),

@@ -6,14 +6,17 @@
 //! ```text
 //!   Intervals<T> ─┬─ ConnectionSet   (protocol, port)  on one line: protocol·65536 + port
 //!                 └─ IpSet           IPv4 and IPv6 addresses, kept apart
+//!   DomainName ∈ DomainPattern        names of hosts outside
 //! ```
 
 mod connection_set;
+mod domain;
 mod intervals;
 mod ip_set;
 mod protocol;
 
 pub use connection_set::ConnectionSet;
+pub use domain::{DomainName, DomainPattern, Wildcard};
 pub use intervals::{Intervals, Point};
 pub use ip_set::{Family, IpSet};
 pub use protocol::Protocol;

@@ -2,7 +2,7 @@
 
 use crate::cluster::{Namespace, NamespaceId, Pod, Selector};
 use crate::diagnostic::Span;
-use crate::net::{ConnectionSet, IpSet, Protocol};
+use crate::net::{ConnectionSet, DomainPattern, IpSet, Protocol};
 use std::fmt;
 use std::sync::Arc;
 
@@ -62,10 +62,15 @@ ids! {
 pub struct PolicySet {
     /// In order of evaluation.
     pub tiers: Vec<Tier>,
+    /// Asked beside the tiers about what leaves a pod for anywhere but another pod: each must allow it,
+    /// whatever the tiers say.
+    pub firewalls: Vec<Tier>,
     /// Every policy.
     pub policies: Vec<Policy>,
     /// Every rule.
     pub rules: Vec<Rule>,
+    /// Policies that the enforcer does not know: they are in no tier.
+    pub inert: Vec<PolicyId>,
     /// What may hide further policies.
     pub blind: Vec<Blind>,
     /// Policies are there, and nothing enforces them.
@@ -107,23 +112,63 @@ pub enum TierName {
     NetworkPolicy,
     /// Cluster administrators' defaults.
     Baseline,
+    /// OpenShift's firewalls of namespaces.
+    Firewall,
 }
 
 /// How the policies of a tier combine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Combine {
-    /// The first rule that matches decides; without one the next tier is asked.
+    /// The first rule that matches decides; without one the next tier is asked. Of policies of equal
+    /// [`Policy::order`] nobody knows which is asked first.
     FirstMatch,
     /// Any rule that matches allows. Without one the direction is denied if a policy that selects
     /// the pod isolates it in this direction; else the next tier is asked.
     Union,
 }
 
+/// The APIs that policies are written in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PolicyKind {
+    /// `networking.k8s.io/v1`
+    NetworkPolicy,
+    /// `policy.networking.k8s.io/v1alpha1`
+    AdminNetworkPolicy,
+    /// `policy.networking.k8s.io/v1alpha1`
+    BaselineAdminNetworkPolicy,
+    /// `policy.networking.k8s.io/v1alpha2`
+    ClusterNetworkPolicy,
+    /// `k8s.ovn.org/v1`
+    EgressFirewall,
+    /// `network.openshift.io/v1`
+    EgressNetworkPolicy,
+}
+
+impl PolicyKind {
+    /// The kind as in a manifest.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NetworkPolicy => "NetworkPolicy",
+            Self::AdminNetworkPolicy => "AdminNetworkPolicy",
+            Self::BaselineAdminNetworkPolicy => "BaselineAdminNetworkPolicy",
+            Self::ClusterNetworkPolicy => "ClusterNetworkPolicy",
+            Self::EgressFirewall => "EgressFirewall",
+            Self::EgressNetworkPolicy => "EgressNetworkPolicy",
+        }
+    }
+}
+
+impl fmt::Display for PolicyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// One policy object.
 #[derive(Clone, Debug)]
 pub struct Policy {
     /// The kind of the object.
-    pub kind: &'static str,
+    pub kind: PolicyKind,
     /// Its namespace, if it has one.
     pub namespace: Option<NamespaceId>,
     /// Its name.
@@ -134,6 +179,10 @@ pub struct Policy {
     pub isolates: [bool; 2],
     /// Its rules, in order, by [`Direction::index`].
     pub rules: [Vec<RuleId>; 2],
+    /// Its place in a tier whose order counts: the lower, the sooner; the API's `priority`.
+    pub order: u16,
+    /// Why nobody can say whether it is enforced, if that is so.
+    pub doubt: Option<Arc<str>>,
     /// Where its subject is selected.
     pub span: Span,
 }
@@ -147,12 +196,16 @@ pub struct Rule {
     pub direction: Direction,
     /// Its place in the list of the manifest, from 0.
     pub index: usize,
+    /// Its name, if the API has names for rules and it has one.
+    pub name: Option<Arc<str>>,
     /// What it does.
     pub action: Action,
     /// Whom it matches at the other end.
     pub peers: Peers,
     /// Which destination ports it matches.
     pub ports: Ports,
+    /// Why nobody can say what it does where it matches, if that is so.
+    pub doubt: Option<Arc<str>>,
     /// Where it stands.
     pub span: Span,
 }
@@ -182,6 +235,10 @@ pub enum PeerMatch {
     Pods(PodsMatch),
     /// Whoever has one of these addresses, pods and nodes included.
     Addresses(IpSet),
+    /// Nodes by labels, at whichever of their addresses; with them the pods on their network.
+    Nodes(Selector),
+    /// Whoever has an address that one of these names has at the time.
+    Domains(Vec<DomainPattern>),
 }
 
 /// Pods by their namespace and labels.

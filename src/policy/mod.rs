@@ -6,13 +6,17 @@
 //!
 //! ```text
 //!   PolicySet ─▶ Tier (FirstMatch | Union) ─▶ Policy (subject, isolates) ─▶ Rule (action, peers, ports)
+//!             └▶ firewalls: tiers that must allow as well what leaves the cluster
 //! ```
 
 mod compile;
 mod ir;
+mod tie;
 
 pub use compile::compile;
 pub use ir::{
     Action, Blind, Combine, Direction, NamespaceMatch, PeerMatch, PeerSelector, Peers, PodsMatch,
-    Policy, PolicyId, PolicySet, PortMatch, PortSelector, Ports, Rule, RuleId, Tier, TierName,
+    Policy, PolicyId, PolicyKind, PolicySet, PortMatch, PortSelector, Ports, Rule, RuleId, Tier,
+    TierName,
 };
+pub use tie::ties;

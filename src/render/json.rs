@@ -61,7 +61,7 @@ fn reason(world: &World, reason: &Reason) -> Value {
         .map(|&id| {
             let policy = world.policies.policy(id);
             let namespace = policy.namespace.map(|id| &*world.cluster.namespace(id).name);
-            json!({ "kind": policy.kind, "namespace": namespace, "name": &*policy.name })
+            json!({ "kind": policy.kind.name(), "namespace": namespace, "name": &*policy.name })
         })
         .collect();
     let mut value = json!({
@@ -73,6 +73,14 @@ fn reason(world: &World, reason: &Reason) -> Value {
         "rule": reason.rule.map(|id| world.policies.rule(id).index + 1),
         "at": reason.span.map(|span| place(world, span)),
     });
+    if !reason.passed.is_empty() {
+        let passed = reason.passed.iter();
+        value["passed"] =
+            passed.map(|(text, span)| json!({ "text": text, "at": place(world, *span) })).collect();
+    }
+    if let Some(reading) = reason.reading {
+        value["reading"] = json!(reading);
+    }
     if let Some((text, span)) = &reason.nearest {
         value["nearest"] = json!({ "text": text, "at": place(world, *span) });
     }

@@ -9,7 +9,7 @@ use kubereach::manifest::{
     Meta, NodeResource, Owner, PeerResource, PodResource, PodShape, Reason, Resource, SetAside,
     WorkloadResource,
 };
-use kubereach::net::Protocol;
+use kubereach::net::{DomainName, Protocol};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -188,6 +188,10 @@ fn rules(r: &mut Random) -> Vec<RuleResource> {
         .collect()
 }
 
+pub(crate) fn name(text: &str) -> DomainName {
+    DomainName::new(text).expect("a name")
+}
+
 /// The cluster of a seed.
 pub(crate) fn cluster(r: &mut Random) -> ClusterState {
     let mut resources = Vec::new();
@@ -197,8 +201,9 @@ pub(crate) fn cluster(r: &mut Random) -> ClusterState {
             resources.push(Resource::Namespace(meta(None, name, labels(r))));
         }
     }
+    let without_nodes = r.one_in(5);
     for (at, name) in NODES.iter().enumerate() {
-        if !r.one_in(4) {
+        if !without_nodes && !r.one_in(4) {
             let addresses = if r.one_in(4) {
                 Vec::new()
             } else {
@@ -208,7 +213,7 @@ pub(crate) fn cluster(r: &mut Random) -> ClusterState {
                 ]
             };
             resources.push(Resource::Node(NodeResource {
-                meta: meta(None, name, Labels::default()),
+                meta: meta(None, name, labels(r)),
                 addresses,
             }));
         }
@@ -240,7 +245,7 @@ pub(crate) fn cluster(r: &mut Random) -> ClusterState {
         resources.push(Resource::Pod(PodResource {
             meta,
             shape,
-            node: (!r.one_in(5)).then(|| (*r.pick(&NODES)).into()),
+            node: (!without_nodes && !r.one_in(5)).then(|| (*r.pick(&NODES)).into()),
             finished: r.one_in(12),
             addresses,
             host_addresses: Vec::new(),
@@ -280,6 +285,16 @@ pub(crate) fn cluster(r: &mut Random) -> ClusterState {
     let assumptions = Assumptions {
         pod_cidrs: if r.one_in(4) {
             vec!["10.244.0.0/16".parse().expect("a block")]
+        } else {
+            Vec::new()
+        },
+        resolved: if r.one_in(2) {
+            // One of the names leads to a node: then that is its address, too.
+            vec![
+                (name("api.example.com"), "203.0.113.7".parse().expect("an address")),
+                (name("api.example.com"), "2001:db8::7".parse().expect("an address")),
+                (name("node.example.com"), "10.250.0.1".parse().expect("an address")),
+            ]
         } else {
             Vec::new()
         },

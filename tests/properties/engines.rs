@@ -1,13 +1,14 @@
 //! Every verdict of the fast engine is the reference's, and traces tell the same story.
 
-use super::clusters::{PORTS, Random, cluster};
+use super::clusters::{PORTS, Random, cluster, name};
 use kubereach::cluster::Selector;
 use kubereach::engine::reference::{Flow, evaluate};
 use kubereach::engine::{Decision, Model, Peer, Step, common_families, trace};
-use kubereach::net::{ConnectionSet, IpSet, Protocol};
+use kubereach::net::{ConnectionSet, DomainPattern, IpSet, Protocol, Wildcard};
 use kubereach::policy::{
     Action, Combine, Direction, NamespaceMatch, PeerMatch, PeerSelector, Peers, PodsMatch, Policy,
-    PolicyId, PolicySet, PortMatch, PortSelector, Ports, Rule, RuleId, Tier, TierName, compile,
+    PolicyId, PolicyKind, PolicySet, PortMatch, PortSelector, Ports, Rule, RuleId, Tier, TierName,
+    compile,
 };
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,18 +34,32 @@ fn peers(model: &Model<'_>) -> Vec<Peer> {
             cluster.owned_addresses().fold(IpSet::empty(), |all, a| all.union(&IpSet::address(a)));
         peers.extend(model.atoms(&set.difference(&owned)).into_iter().map(Peer::External));
     }
+    for text in ["api.example.com", "www.example.com", "b.org"] {
+        peers.push(Peer::Name(name(text), None));
+        for address in ["203.0.113.7", "10.3.3.3", "2001:db8::7"] {
+            peers.push(Peer::Name(name(text), Some(address.parse().expect("an address"))));
+        }
+    }
     peers
 }
 
-/// Adds ordered tiers above and below, as the admin policy APIs have them.
+/// Adds ordered tiers above and below, and firewalls beside them, as the other policy APIs have them.
 fn add_tiers(r: &mut Random, set: &mut PolicySet) {
-    for name in [TierName::Admin, TierName::Baseline] {
+    for name in [TierName::Admin, TierName::Baseline, TierName::Firewall, TierName::Firewall] {
         let mut policies = Vec::new();
-        for at in 0..r.below(3) {
+        // Few priorities: some policies share one.
+        let mut orders: Vec<u16> =
+            (0..r.below(4)).map(|_| u16::try_from(r.below(3)).expect("small")).collect();
+        orders.sort_unstable();
+        for (at, order) in orders.into_iter().enumerate() {
             let id = PolicyId::new(set.policies.len());
             let subject = pods_match(r, set);
             let mut rules = [Vec::new(), Vec::new()];
             for direction in Direction::ALL {
+                // A firewall has no ingress.
+                if name == TierName::Firewall && direction == Direction::Ingress {
+                    continue;
+                }
                 for index in 0..r.below(4) {
                     rules[direction.index()].push(RuleId::new(set.rules.len()));
                     let rule = rule(r, set, id, direction, index);
@@ -52,18 +67,23 @@ fn add_tiers(r: &mut Random, set: &mut PolicySet) {
                 }
             }
             set.policies.push(Policy {
-                kind: "AdminNetworkPolicy",
+                kind: PolicyKind::AdminNetworkPolicy,
                 namespace: None,
                 name: format!("admin{at}").into(),
                 subject,
                 isolates: [false, false],
                 rules,
+                order,
+                doubt: r.one_in(12).then(|| "nobody knows".into()),
                 span: kubereach::diagnostic::Span::default(),
             });
             policies.push(id);
         }
         let tier = Tier { name, combine: Combine::FirstMatch, policies };
-        if name == TierName::Admin { set.tiers.insert(0, tier) } else { set.tiers.push(tier) }
+        match name {
+            TierName::Firewall => set.firewalls.push(tier),
+            name => *set.tiers.iter_mut().find(|tier| tier.name == name).expect("a tier") = tier,
+        }
     }
 }
 
@@ -79,7 +99,7 @@ fn pods_match(r: &mut Random, set: &PolicySet) -> PodsMatch {
         .flatten()
         .filter_map(|selector| match &selector.matches {
             PeerMatch::Pods(pods) => Some(pods),
-            PeerMatch::Addresses(_) => None,
+            PeerMatch::Addresses(_) | PeerMatch::Nodes(_) | PeerMatch::Domains(_) => None,
         })
         .collect();
     if known.is_empty() || r.one_in(3) {
@@ -101,7 +121,14 @@ fn rule(
 ) -> Rule {
     let span = kubereach::diagnostic::Span::default();
     let peer = |r: &mut Random| {
-        let matches = if r.one_in(3) {
+        let kind = r.below(6);
+        let matches = if kind == 0 {
+            let star = *r.pick(&[Wildcard::Labels, Wildcard::OneLabel]);
+            let name = *r.pick(&["api.example.com", "*.example.com", "node.example.com", "a.org"]);
+            PeerMatch::Domains(vec![DomainPattern::new(name, star)])
+        } else if kind == 1 {
+            PeerMatch::Nodes(pods_match(r, set).pods)
+        } else if kind == 2 {
             let block =
                 *r.pick(&["0.0.0.0/0", "10.244.0.0/16", "::/0", "203.0.113.0/24", "10.250.0.1/32"]);
             PeerMatch::Addresses(IpSet::block(block.parse().expect("a block")))
@@ -123,6 +150,8 @@ fn rule(
         policy,
         direction,
         index,
+        name: None,
+        doubt: r.one_in(15).then(|| "nobody knows".into()),
         action: *r.pick(&[Action::Allow, Action::Deny, Action::Pass]),
         // A rule of an admin policy always names its peers.
         peers: Peers::Of((0..=r.below(2)).map(|_| peer(r)).collect()),
@@ -230,10 +259,13 @@ fn the_engines_see_all_kinds_of_verdicts() {
 
 #[test]
 fn traces_fold_to_the_verdict() {
-    for seed in 0..2_000 {
+    for seed in 0..6_000 {
         let mut r = Random::new(seed);
         let cluster = cluster(&mut r);
-        let policies = compile(&cluster);
+        let mut policies = compile(&cluster);
+        if r.one_in(2) {
+            add_tiers(&mut r, &mut policies);
+        }
         let model = Model::new(&cluster, &policies);
         let peers = peers(&model);
         for _ in 0..8 {
@@ -259,6 +291,23 @@ fn traces_fold_to_the_verdict() {
                     .fold(Decision::Allowed, Decision::and),
             };
             assert_eq!(folded, trace.decision, "seed {seed}: {trace:#?}");
+            // The step that is shown is one that the direction's own verdict allows.
+            for direction in &trace.directions {
+                if trace.shortcut.is_none() {
+                    assert_eq!(
+                        told_by(&direction.step),
+                        direction.decision,
+                        "seed {seed}: {trace:#?}"
+                    );
+                }
+                let rule = |id: RuleId| policies.rule(id).action;
+                match direction.step {
+                    Step::Rule(id) => assert_eq!(rule(id), Action::Allow, "seed {seed}"),
+                    Step::Denied(id) => assert_eq!(rule(id), Action::Deny, "seed {seed}"),
+                    _ => {}
+                }
+                assert!(direction.passed.iter().all(|&id| rule(id) == Action::Pass), "seed {seed}");
+            }
         }
     }
 }
@@ -266,7 +315,7 @@ fn traces_fold_to_the_verdict() {
 /// The verdict that a step tells.
 fn told_by(step: &Step) -> Decision {
     match step {
-        Step::Isolated(_) | Step::NoCommonFamily => Decision::Denied,
+        Step::Isolated(_) | Step::Denied(_) | Step::NoCommonFamily => Decision::Denied,
         Step::Unknown(..) => Decision::Unknown,
         _ => Decision::Allowed,
     }
@@ -291,6 +340,8 @@ fn more_policies_allow_rules_never_close_and_isolation_never_opens() {
                     policy,
                     direction,
                     index: 99,
+                    name: None,
+                    doubt: None,
                     action: Action::Allow,
                     peers: Peers::Any,
                     ports: Ports::Any,

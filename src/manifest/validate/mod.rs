@@ -4,14 +4,18 @@
 //! `pkg/apis/{core,apps,batch,networking}/validation` of kubernetes/kubernetes, version 1.36.
 //! Checks that cannot change who reaches whom (volumes, probes, resources, …) are left out.
 
+mod admin;
 mod cidr;
+mod firewall;
 mod meta;
 mod pod;
 mod policy;
 mod service;
 mod text;
 
+pub(super) use admin::admin_policy;
 pub(super) use cidr::address;
+pub(super) use firewall::egress_firewall;
 pub(super) use meta::{NameRule, object_meta};
 pub(super) use pod::{pod_restart, pod_spec, pod_template, template_meta, workload_selector};
 pub(super) use policy::network_policy;
@@ -24,7 +28,7 @@ use crate::diagnostic::{Code, Diagnostic};
 pub(super) type Sink = Vec<Diagnostic>;
 
 /// Reports a value that the API server refuses.
-fn invalid(sink: &mut Sink, place: &Place<'_>, value: &str, reason: &str) {
+pub(super) fn invalid(sink: &mut Sink, place: &Place<'_>, value: &str, reason: &str) {
     let value = super::node::shorten(value);
     sink.push(
         Diagnostic::new(
@@ -36,7 +40,7 @@ fn invalid(sink: &mut Sink, place: &Place<'_>, value: &str, reason: &str) {
 }
 
 /// Reports a value that is missing.
-fn required(sink: &mut Sink, place: &Place<'_>, reason: &str) {
+pub(super) fn required(sink: &mut Sink, place: &Place<'_>, reason: &str) {
     let text = if reason.is_empty() {
         "required value".into()
     } else {
@@ -56,7 +60,7 @@ fn forbidden(sink: &mut Sink, place: &Place<'_>, reason: &str) {
 }
 
 /// Reports a value that is none of those an enumeration has.
-fn unsupported(sink: &mut Sink, place: &Place<'_>, value: &str, known: &[&str]) {
+pub(super) fn unsupported(sink: &mut Sink, place: &Place<'_>, value: &str, known: &[&str]) {
     let list: Vec<String> = known.iter().map(|name| format!("`{name}`")).collect();
     let list = list.join(", ");
     let mut fault = Diagnostic::new(

@@ -100,7 +100,7 @@ pub(in crate::manifest) fn network_policy(
 type PeersAndPorts = (Option<Vec<NetworkPolicyPeer>>, Option<Vec<NetworkPolicyPort>>);
 
 /// A key with nothing after it is dropped by the server, which here widens what is selected.
-fn warn_if_nothing(sink: &mut Sink, place: &Place<'_>, effect: &str) {
+pub(super) fn warn_if_nothing(sink: &mut Sink, place: &Place<'_>, effect: &str) {
     if place.node.is_some_and(crate::manifest::node::Node::is_null) {
         sink.push(
             Diagnostic::new(Code::EmptyWidens, format!("`{place}` has nothing after it: {effect}"))

@@ -4,7 +4,7 @@
 
 use super::super::ir::{
     Action, Direction, NamespaceMatch, PeerMatch, PeerSelector, Peers, PodsMatch, Policy, PolicyId,
-    PolicySet, PortMatch, PortSelector, Ports, Rule, RuleId,
+    PolicyKind, PolicySet, PortMatch, PortSelector, Ports, Rule, RuleId,
 };
 use crate::cluster::{
     ClusterState, NamespaceId, PeerSelects, PolicyObject, PortRef, PortResource, RuleResource,
@@ -31,7 +31,7 @@ fn one(object: &PolicyObject, set: &mut PolicySet) -> PolicyId {
         }
     }
     set.policies.push(Policy {
-        kind: "NetworkPolicy",
+        kind: PolicyKind::NetworkPolicy,
         namespace: Some(object.namespace),
         name: Arc::clone(&resource.meta.name),
         subject: PodsMatch {
@@ -40,6 +40,8 @@ fn one(object: &PolicyObject, set: &mut PolicySet) -> PolicyId {
         },
         isolates: [resource.isolates_egress, resource.isolates_ingress],
         rules,
+        order: 0,
+        doubt: None,
         span: resource.pod_selector.span,
     });
     id
@@ -73,9 +75,11 @@ fn compile_rule(
         policy,
         direction,
         index,
+        name: None,
         action: Action::Allow,
         peers: if rule.peers.is_empty() { Peers::Any } else { Peers::Of(peers.collect()) },
         ports: if rule.ports.is_empty() { Ports::Any } else { Ports::Of(ports.collect()) },
+        doubt: None,
         span: rule.span,
     }
 }
