@@ -17,7 +17,19 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("enforcement", &["policy", "cluster", "net", "diagnostic"]),
     ("engine", &["policy", "cluster", "net"]),
     ("analysis", &["engine", "enforcement", "policy", "cluster", "manifest", "net", "diagnostic"]),
-    ("render", &["analysis", "engine", "enforcement", "cluster", "manifest", "net", "diagnostic"]),
+    (
+        "render",
+        &[
+            "analysis",
+            "engine",
+            "enforcement",
+            "policy",
+            "cluster",
+            "manifest",
+            "net",
+            "diagnostic",
+        ],
+    ),
     (
         "cli",
         &[

@@ -2,7 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "helpers of tests, which say what they found")]
 
-use kubereach::analysis::{Filter, Options, Scenario, World, list, run_scenario};
+use kubereach::analysis::{Filter, Scenario, World, list, run_scenario};
 use kubereach::enforcement;
 use kubereach::engine::Model;
 use kubereach::manifest::{InputPath, load};
@@ -76,7 +76,7 @@ fn graphs_are_not_stale() {
             Scenario::read(&folder.join("scenario.yaml")).unwrap_or_else(|e| panic!("{e}"));
         let loaded = load(&[InputPath::Path(folder)], &mut std::io::empty());
         let cni = scenario.cni.as_deref().and_then(enforcement::find);
-        let world = World::new(loaded, Options { cni, ..Options::default() });
+        let world = World::new(loaded, scenario.options(cni).unwrap_or_else(|e| panic!("{e}")));
         let model = Model::new(&world.cluster, &world.policies);
         let listing = list(&world, &model, &Filter::default());
         let drawn = render::dot(&world, &listing, &format!("scenarios/{name}"));

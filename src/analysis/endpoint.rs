@@ -7,7 +7,7 @@ use crate::cluster::{
 };
 use crate::engine::Peer;
 use crate::manifest::nearest;
-use crate::net::{Family, IpSet};
+use crate::net::{DomainName, Family, IpSet};
 use ipnet::IpNet;
 use std::fmt;
 use std::net::IpAddr;
@@ -23,7 +23,19 @@ pub struct Endpoint {
     pub service: Option<usize>,
     /// The family that an address gives.
     pub family: Option<Family>,
+    /// What the name was taken for, where that is not plain.
+    pub note: Option<String>,
 }
+
+/// Addresses that have a name of their own, whatever the cluster: (name, addresses, whose they are).
+const WELL_KNOWN: &[(&str, &[&str], &str)] = &[
+    // The IPv4 address is that of AWS, Azure, Google Cloud, OpenStack and others; the IPv6 one AWS's.
+    ("metadata", &["169.254.169.254", "fd00:ec2::254"], "the cloud's metadata service"),
+    // "The address 168.63.129.16 is a virtual public IP" (Azure documentation, "What is IP address …").
+    ("azure-wireserver", &["168.63.129.16"], "Azure's platform services"),
+    // Kubernetes documentation, "Using NodeLocal DNSCache".
+    ("node-local-dns", &["169.254.20.10"], "the DNS cache on the pod's node"),
+];
 
 /// One thing that an end stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +80,15 @@ fn fail_with<T>(message: impl Into<String>, help: impl Into<String>) -> Result<T
     Err(EndpointError { message: message.into(), help: Some(help.into()) })
 }
 
+/// Reads what a domain name stands for: `api.example.com=203.0.113.7`.
+pub fn parse_resolution(text: &str) -> Result<(DomainName, IpAddr), String> {
+    let (name, address) =
+        text.split_once('=').ok_or("write NAME=ADDRESS, such as api.example.com=203.0.113.7")?;
+    let name = DomainName::new(name).ok_or(format!("`{name}` is no domain name"))?;
+    let address = address.parse().map_err(|_| format!("`{address}` is no IP address"))?;
+    Ok((name, address))
+}
+
 /// Resolves the text of an end.
 pub fn resolve_endpoint(world: &World, text: &str) -> Result<Endpoint, EndpointError> {
     let cluster = &world.cluster;
@@ -86,6 +107,21 @@ pub fn resolve_endpoint(world: &World, text: &str) -> Result<Endpoint, EndpointE
             .filter(|&family| world.options.family.is_none_or(|wanted| wanted == family))
             .fold(IpSet::empty(), |all, family| all.union(&both.only(family)));
         return Ok(addresses(cluster, "internet", &set, None, false));
+    }
+    if let Some((name, texts, whose)) = WELL_KNOWN.iter().find(|(name, ..)| *name == text) {
+        if by_name(world, scope.namespace, name, text).is_ok() {
+            return fail_with(
+                format!("`{name}` is {whose}, and something of that name in the input"),
+                format!("write `{}` or `NAMESPACE/{name}`", texts[0]),
+            );
+        }
+        let wanted =
+            |a: &IpAddr| world.options.family.is_none_or(|family| family == Family::of(*a));
+        let own = texts.iter().filter_map(|text| text.parse().ok()).filter(wanted);
+        let set = own.fold(IpSet::empty(), |all, one| all.union(&IpSet::address(one)));
+        let note = format!("{name} is {}, {whose}", texts.join(" and "));
+        let endpoint = addresses(cluster, name, &set, None, true);
+        return Ok(Endpoint { note: Some(note), ..endpoint });
     }
     if let Ok(address) = text.parse::<IpAddr>() {
         return one_address(cluster, address.to_canonical());
@@ -106,7 +142,10 @@ pub fn resolve_endpoint(world: &World, text: &str) -> Result<Endpoint, EndpointE
     }
     let parts: Vec<&str> = text.split('/').collect();
     match *parts.as_slice() {
-        [name] => by_name(world, scope.namespace, name, text),
+        [name] => match (by_name(world, scope.namespace, name, text), DomainName::new(name)) {
+            (Err(error), Some(domain)) => by_domain(world, &domain, error),
+            (found, _) => found,
+        },
         [first, name] => match first.to_ascii_lowercase().as_str() {
             "ns" | "namespace" | "namespaces" => whole_namespace(world, name),
             "node" | "nodes" | "no" => node(cluster, name),
@@ -142,7 +181,7 @@ fn one_address(cluster: &ClusterState, address: IpAddr) -> Result<Endpoint, Endp
     };
     let member = Member { peer, name: name.clone() };
     let family = Some(Family::of(address));
-    Ok(Endpoint { name, members: vec![member], service: None, family })
+    Ok(Endpoint { name, members: vec![member], service: None, family, note: None })
 }
 
 /// An IPv4-mapped IPv6 block is the IPv4 block.
@@ -177,7 +216,63 @@ fn addresses(
             }
         }
     }
-    Endpoint { name: name.to_owned(), members, service: None, family }
+    Endpoint { name: name.to_owned(), members, service: None, family, note: None }
+}
+
+/// A domain name: a Service's own, or one of a host outside. `error` is what is wrong with it as the
+/// name of something in the input.
+fn by_domain(
+    world: &World,
+    domain: &DomainName,
+    error: EndpointError,
+) -> Result<Endpoint, EndpointError> {
+    let cluster = &world.cluster;
+    // Kubernetes documentation, "DNS for Services and Pods": NAME.NAMESPACE.svc.cluster.local
+    let inside = domain.as_str().strip_suffix(".cluster.local").unwrap_or(domain.as_str());
+    if let Some(inside) = inside.strip_suffix(".svc") {
+        let parts: Vec<&str> = inside.split('.').collect();
+        return match *parts.as_slice() {
+            [name, namespace] => by_kind(world, namespace, "svc", name, domain.as_str()),
+            _ => fail_with(
+                format!("`{domain}` is no name of a Service"),
+                "a Service's name is NAME.NAMESPACE.svc.cluster.local",
+            ),
+        };
+    }
+    let known = cluster.resolved.get(domain);
+    // A name that is nearly one of the input is a typo rather than a host.
+    if known.is_none() && error.help.as_ref().is_some_and(|help| help.starts_with("did you mean")) {
+        return Err(error);
+    }
+    let name = domain.to_string();
+    let note = match known {
+        Some(addresses) => {
+            let shown: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+            format!("{name} is taken to be {} (`--resolve`)", shown.join(" and "))
+        }
+        None => format!(
+            "{name} is taken for a host outside, whose addresses are not known (`--resolve {name}=ADDRESS`)"
+        ),
+    };
+    let members = match known {
+        None => vec![Member { peer: Peer::Name(domain.clone(), None), name: name.clone() }],
+        Some(addresses) => addresses
+            .iter()
+            .filter(|a| world.options.family.is_none_or(|family| family == Family::of(**a)))
+            .map(|&address| match cluster.owner_of(address) {
+                Some(_) => one_address(cluster, address).map(|end| end.members),
+                None => Ok(vec![Member {
+                    peer: Peer::Name(domain.clone(), Some(address)),
+                    name: format!("{name} ({address})"),
+                }]),
+            })
+            .collect::<Result<Vec<_>, _>>()?
+            .concat(),
+    };
+    if members.is_empty() {
+        return fail(format!("`{name}` has no address of the family asked for"));
+    }
+    Ok(Endpoint { name, members, service: None, family: None, note: Some(note) })
 }
 
 fn selected(
@@ -214,7 +309,7 @@ fn selected(
 fn of_pods(cluster: &ClusterState, name: String, pods: &[PodId]) -> Endpoint {
     let members =
         pods.iter().map(|&id| Member { peer: Peer::Pod(id), name: cluster.pod_name(id) }).collect();
-    Endpoint { name, members, service: None, family: None }
+    Endpoint { name, members, service: None, family: None, note: None }
 }
 
 fn find_namespace(world: &World, name: &str, text: &str) -> Result<NamespaceId, EndpointError> {
@@ -244,7 +339,7 @@ fn node(cluster: &ClusterState, name: &str) -> Result<Endpoint, EndpointError> {
     if let Some(id) = cluster.find_node(name) {
         let name = format!("node/{name}");
         let member = Member { peer: Peer::Node(id, None), name: name.clone() };
-        Ok(Endpoint { name, members: vec![member], service: None, family: None })
+        Ok(Endpoint { name, members: vec![member], service: None, family: None, note: None })
     } else {
         let names: Vec<&str> = cluster.nodes.iter().map(|n| &*n.name).collect();
         let message = format!("no node `{name}` in the input");

@@ -5,7 +5,7 @@ use crate::cluster::{NamespaceId, WorkloadId};
 use crate::diagnostic::Span;
 use crate::engine::Model;
 use crate::manifest::Reason;
-use crate::policy::{Direction, PolicyId};
+use crate::policy::{Direction, NamespaceMatch, PolicyId, PolicyKind};
 use std::collections::BTreeMap;
 
 /// Everything in the input, used or not.
@@ -70,10 +70,16 @@ pub struct WorkloadRow {
 pub struct PolicyRow {
     /// The name as printed.
     pub name: String,
-    /// What it selects.
+    /// The pods that it selects.
     pub selector: String,
+    /// The namespaces that it selects, if it stands in none itself.
+    pub namespaces: Option<String>,
     /// How many pods it selects.
     pub pods: usize,
+    /// The API it is written in.
+    pub kind: PolicyKind,
+    /// Its `priority`, where the kind has one.
+    pub priority: Option<u16>,
     /// The directions that it isolates.
     pub isolates: [bool; 2],
     /// How many rules, by direction.
@@ -90,8 +96,8 @@ pub fn inventory(world: &World, model: &Model<'_>) -> Inventory {
     for pod in &cluster.pods {
         by_namespace.entry(pod.namespace).or_default().0 += 1;
     }
-    for policy in &cluster.policies {
-        by_namespace.entry(policy.namespace).or_default().1 += 1;
+    for namespace in declared.policies.iter().filter_map(|policy| policy.namespace) {
+        by_namespace.entry(namespace).or_default().1 += 1;
     }
     let namespaces = cluster
         .namespaces
@@ -126,6 +132,16 @@ pub fn inventory(world: &World, model: &Model<'_>) -> Inventory {
                     None => policy.name.to_string(),
                 },
                 selector: policy.subject.pods.to_string(),
+                namespaces: match &policy.subject.namespaces {
+                    NamespaceMatch::Is(_) => None,
+                    NamespaceMatch::Labelled(selector) => Some(selector.to_string()),
+                },
+                kind: policy.kind,
+                priority: matches!(
+                    policy.kind,
+                    PolicyKind::AdminNetworkPolicy | PolicyKind::ClusterNetworkPolicy
+                )
+                .then_some(policy.order),
                 pods: selected.count(),
                 isolates: policy.isolates,
                 rules: [policy.rules[0].len(), policy.rules[1].len()],

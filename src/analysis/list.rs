@@ -3,13 +3,13 @@
 use super::reason::reasons;
 use super::world::World;
 use crate::cluster::{
-    NamespaceId, NodeId, PodId, WorkloadId, link_local_addresses, private_addresses,
-    public_addresses, routable_addresses,
+    NamespaceId, NodeId, PodId, WorkloadId, link_local_addresses, named_addresses,
+    private_addresses, public_addresses, routable_addresses,
 };
 use crate::diagnostic::Span;
 use crate::engine::reference::Flow;
 use crate::engine::{GraphEdge, GraphNode, Model, Peer, ReachabilityGraph, common_families, trace};
-use crate::net::{ConnectionSet, Family, IpSet};
+use crate::net::{ConnectionSet, DomainPattern, Family, IpSet};
 use crate::policy::Direction;
 use petgraph::visit::EdgeRef;
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +46,8 @@ pub enum RowEnd {
     Nodes(Vec<NodeId>),
     /// Addresses of anybody else.
     External(IpSet),
+    /// Hosts outside by name: names, or patterns of names, of rules.
+    Names(Vec<DomainPattern>),
 }
 
 /// One or more connections that may be opened.
@@ -88,7 +90,7 @@ pub struct Listing {
 pub fn list(world: &World, model: &Model<'_>, filter: &Filter) -> Listing {
     let namespace = filter.namespace.as_deref().map(|name| world.cluster.find_namespace(name));
     let keep = |node: &GraphNode| match node {
-        GraphNode::Nodes(_) | GraphNode::External(_) => false,
+        GraphNode::Nodes(_) | GraphNode::External(_) | GraphNode::Names(_) => false,
         GraphNode::Workload { workload, pods, .. } => {
             let own = world.cluster.workload(*workload).namespace;
             namespace.is_none_or(|wanted: Option<NamespaceId>| wanted == Some(own))
@@ -160,6 +162,7 @@ fn row(
         }
         GraphNode::Nodes(ids) => RowEnd::Nodes(ids.clone()),
         GraphNode::External(set) => RowEnd::External(set.clone()),
+        GraphNode::Names(pattern) => RowEnd::Names(vec![pattern.clone()]),
     };
     Some(Row {
         source: end(source),
@@ -180,6 +183,7 @@ fn join(world: &World, rows: Vec<Row>, source: bool) -> Vec<Row> {
         Workload(WorkloadId),
         Nodes,
         External,
+        Names,
     }
     let mut out = Vec::new();
     let mut parts: BTreeMap<Key, RowEnd> = BTreeMap::new();
@@ -194,6 +198,7 @@ fn join(world: &World, rows: Vec<Row>, source: bool) -> Vec<Row> {
             RowEnd::Workload { id, .. } => Part::Workload(*id),
             RowEnd::Nodes(_) => Part::Nodes,
             RowEnd::External(_) => Part::External,
+            RowEnd::Names(_) => Part::Names,
         };
         let key = (part, other.clone(), row.allowed.clone(), row.unknown.clone(), row.family);
         let end = end.clone();
@@ -205,6 +210,7 @@ fn join(world: &World, rows: Vec<Row>, source: bool) -> Vec<Row> {
             {
                 (RowEnd::External(all), RowEnd::External(more)) => *all = all.union(&more),
                 (RowEnd::Nodes(all), RowEnd::Nodes(more)) => all.extend(more),
+                (RowEnd::Names(all), RowEnd::Names(more)) => all.extend(more),
                 (
                     RowEnd::Workload { pods: Some(all), .. },
                     RowEnd::Workload { pods: Some(more), .. },
@@ -225,6 +231,7 @@ fn join(world: &World, rows: Vec<Row>, source: bool) -> Vec<Row> {
                 }
             }
             RowEnd::Nodes(ids) => ids.sort(),
+            RowEnd::Names(names) => names.sort(),
             RowEnd::External(_) => {}
         }
         let (source, destination) = if source { (end, other) } else { (other, end) };
@@ -246,6 +253,9 @@ fn opening_rules(world: &World, row: &Row) -> Vec<(String, Span)> {
             // Any address of a row stands for all.
             RowEnd::External(set) => {
                 set.first().map(|a| Peer::External(IpSet::address(a))).into_iter().collect()
+            }
+            RowEnd::Names(names) => {
+                names.first().map(|name| Peer::Name(name.stand_in(), None)).into_iter().collect()
             }
         }
     };
@@ -301,6 +311,10 @@ fn outside_name(set: &IpSet, length: Length) -> String {
         let suffix = if family == Family::V6 { " (IPv6)" } else { "" };
         if own == routable_addresses(family) {
             parts.push(format!("anywhere outside{suffix}"));
+            continue;
+        }
+        if own == named_addresses(family) {
+            parts.push(format!("anywhere outside but link-local addresses{suffix}"));
             continue;
         }
         for (name, zone) in [
@@ -374,6 +388,13 @@ impl RowEnd {
                 format!("{}{more}", names.join(", "))
             }
             Self::External(set) => outside_name(set, length),
+            Self::Names(names) => {
+                let take = shown(names.len());
+                let few: Vec<String> = names.iter().take(take).map(ToString::to_string).collect();
+                let more = names.len() - take;
+                let more = if more > 0 { format!(" and {more} more names") } else { String::new() };
+                format!("{}{more}", few.join(", "))
+            }
         }
     }
 }

@@ -25,7 +25,7 @@ mod truth_table;
 mod world;
 
 pub use answer::{Answer, CanAnswer, Group};
-pub use endpoint::{Endpoint, EndpointError, Member, Scope, resolve_endpoint};
+pub use endpoint::{Endpoint, EndpointError, Member, Scope, parse_resolution, resolve_endpoint};
 pub use inventory::{Inventory, NamespaceRow, PolicyRow, WorkloadRow, inventory};
 pub use list::{Filter, Length, Listing, Row, RowEnd, list};
 pub use port::{PortError, PortQuery};

@@ -134,7 +134,10 @@ pub fn can(
     if found.is_empty() {
         return Err(asked_of.nothing_to_ask(destination));
     }
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = source.note.iter().chain(&destination.note).cloned().collect();
+    if is_name(source) || is_name(destination) {
+        notes.extend(names_share_addresses(model));
+    }
     let stands_for_several = |member: &Member| {
         matches!(member.peer, Peer::Pod(id) if world.cluster.pod(id).stand_in)
             && destinations.iter().any(|other| other.peer == member.peer)
@@ -220,6 +223,18 @@ pub fn can(
         allowed_pairs,
         notes,
         assumed_address,
+    })
+}
+
+fn is_name(end: &Endpoint) -> bool {
+    end.members.iter().any(|member| matches!(member.peer, Peer::Name(..)))
+}
+
+/// What is to be known of rules about names, if there are any.
+fn names_share_addresses(model: &Model<'_>) -> Option<String> {
+    let any = !model.domain_patterns().is_empty();
+    any.then(|| {
+        "rules about domain names open the addresses that these have: whoever else is there is reached, too".into()
     })
 }
 

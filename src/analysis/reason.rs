@@ -293,7 +293,7 @@ fn unknown(
         }
         Unknown::Names => (
             format!(
-                "{rule} is about domain names, and their addresses are known at run time only (`--resolve NAME=ADDRESS`)"
+                "{rule} is about domain names, whose addresses are not known (`--resolve NAME=ADDRESS`)"
             ),
             None,
         ),

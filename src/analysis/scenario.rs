@@ -1,10 +1,11 @@
 //! Expectations beside manifests: documents and tests at once.
 
 use super::answer::Answer;
-use super::endpoint::resolve_endpoint;
+use super::endpoint::{parse_resolution, resolve_endpoint};
 use super::port::PortQuery;
 use super::query::can;
 use super::world::{Options, World};
+use crate::cluster::Assumptions;
 use crate::diagnostic::Severity;
 use crate::enforcement::{self, CniProfile};
 use crate::engine::Model;
@@ -31,6 +32,9 @@ pub struct Scenario {
     pub manifests: Vec<String>,
     /// The CNI that the expectations hold for; without one, what the policies declare.
     pub cni: Option<String>,
+    /// Addresses of domain names, each as NAME=ADDRESS.
+    #[serde(default)]
+    pub resolve: Vec<String>,
     /// What must hold.
     pub expectations: Vec<Expectation>,
 }
@@ -165,6 +169,14 @@ impl Scenario {
         self.run_each(folder, |_| Ok(cni))
     }
 
+    /// What the scenario says of the whole run.
+    pub fn options(&self, cni: Option<&'static CniProfile>) -> Result<Options, ScenarioError> {
+        let resolved = self.resolve.iter().map(|text| parse_resolution(text));
+        let resolved = resolved.collect::<Result<_, _>>().map_err(ScenarioError)?;
+        let assumptions = Assumptions { resolved, ..Assumptions::default() };
+        Ok(Options { assumptions, cni, ..Options::default() })
+    }
+
     fn run_each(
         &self,
         folder: &Path,
@@ -184,7 +196,7 @@ impl Scenario {
         let mut failures = Vec::new();
         for (cni, expectations) in groups.into_values() {
             let loaded = load(&inputs, &mut std::io::empty());
-            let world = World::new(loaded, Options { cni, ..Options::default() });
+            let world = World::new(loaded, self.options(cni)?);
             if world.errors() > 0 {
                 let first = world
                     .diagnostics

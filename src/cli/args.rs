@@ -1,10 +1,12 @@
 //! Arguments.
 
+use crate::analysis::parse_resolution;
 use crate::enforcement;
-use crate::net::Family;
+use crate::net::{DomainName, Family};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 const STYLES: Styles = Styles::styled()
@@ -131,6 +133,9 @@ pub(super) struct Input {
     /// Blocks that pods without a known address have theirs from [default: any private address].
     #[arg(long, value_name = "CIDR", value_delimiter = ',', help_heading = "Input")]
     pub(super) pod_cidr: Vec<IpNet>,
+    /// The address of a domain name, as NAME=ADDRESS. Repeatable.
+    #[arg(long, value_name = "NAME=ADDRESS", value_parser = parse_resolution, help_heading = "Input")]
+    pub(super) resolve: Vec<(DomainName, IpAddr)>,
     /// Answer for one address family [default: the first that both ends have].
     #[arg(long, value_name = "FAMILY", help_heading = "Input")]
     pub(super) family: Option<FamilyArg>,
@@ -194,7 +199,9 @@ Ends of a question:
   LABELS                app=web, 'tier in (front,back),!canary' (in the namespace of -n, or in all)
   ns/NAME, node/NAME    every pod of a namespace; a node
   ADDRESS, CIDR         an address of a pod or node is that pod or node
-  internet              every public address")]
+  internet              every public address
+  api.example.com       a host outside by name; NAME.NAMESPACE.svc is the Service
+  metadata              the cloud's metadata service (also: azure-wireserver, node-local-dns)")]
 pub(super) struct CanArgs {
     #[command(flatten)]
     pub(super) input: Input,

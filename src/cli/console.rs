@@ -42,6 +42,7 @@ pub(super) fn read(input: &Input, global: &Global) -> World {
     let mut assumptions = Assumptions {
         pod_cidrs: input.pod_cidr.clone(),
         include_finished: input.include_finished,
+        resolved: input.resolve.clone(),
         ..Assumptions::default()
     };
     if let Some(namespace) = &input.namespace {

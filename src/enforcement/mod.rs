@@ -11,21 +11,37 @@
 mod profile;
 mod profiles;
 
-pub use profile::{CniProfile, Enforcement};
+pub use profile::{CniProfile, Enforcement, Support};
 pub use profiles::{PROFILES, find};
 
-use crate::policy::PolicySet;
+use crate::policy::{PolicyKind, PolicySet};
 
 /// Rewrites policies as an enforcer enforces them; without a profile they mean what they declare.
 pub fn enforce(declared: PolicySet, profile: Option<&CniProfile>) -> PolicySet {
     let Some(profile) = profile else {
         return declared;
     };
-    match profile.enforcement {
+    let Enforcement::Enforced { sidecar_port_names, .. } = profile.enforcement else {
         // Nothing is enforced, hidden policies neither.
-        Enforcement::Ignored => PolicySet { ignored: true, ..PolicySet::default() },
-        Enforcement::Enforced { sidecar_port_names, .. } => {
-            PolicySet { sidecar_port_names, ..declared }
-        }
+        return PolicySet { ignored: true, ..PolicySet::default() };
+    };
+    let mut set = PolicySet { sidecar_port_names, ..declared };
+    let PolicySet { tiers, firewalls, policies, inert, .. } = &mut set;
+    for tier in tiers.iter_mut().chain(firewalls) {
+        tier.policies.retain(|&id| {
+            let Some(policy) = policies.get_mut(id.index()) else { return false };
+            let known = profile.others.iter().find(|(kind, _)| *kind == policy.kind);
+            match known {
+                _ if policy.kind == PolicyKind::NetworkPolicy => {}
+                Some((_, Support::Enforced)) => {}
+                Some((_, Support::Depends(why))) => policy.doubt = Some((*why).into()),
+                None => {
+                    inert.push(id);
+                    return false;
+                }
+            }
+            true
+        });
     }
+    set
 }

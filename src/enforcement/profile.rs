@@ -1,5 +1,7 @@
 //! What is known of a CNI, as data.
 
+use crate::policy::PolicyKind;
+
 /// A network plugin, or a network policy enforcer beside one.
 #[derive(Clone, Copy, Debug)]
 pub struct CniProfile {
@@ -9,8 +11,19 @@ pub struct CniProfile {
     pub aliases: &'static [&'static str],
     /// What it does with NetworkPolicies.
     pub enforcement: Enforcement,
+    /// What it does with policies of other APIs; those that are not here have no effect.
+    pub others: &'static [(PolicyKind, Support)],
     /// Where that is written: a path in the project's repository, or its documentation.
     pub source: &'static str,
+}
+
+/// Whether an API other than NetworkPolicy is enforced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Support {
+    /// It is.
+    Enforced,
+    /// That depends on something that `--cni NAME` does not say: on this.
+    Depends(&'static str),
 }
 
 /// What a CNI does with NetworkPolicies.

@@ -4,7 +4,7 @@ use super::model::Model;
 use super::peer::{Peer, common_families};
 use super::verdict::Verdict;
 use crate::cluster::{Addresses, NodeId, PodId, WorkloadId, routable_addresses};
-use crate::net::{Family, IpSet};
+use crate::net::{DomainPattern, Family, IpSet};
 use crate::policy::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use rayon::prelude::*;
@@ -27,6 +27,8 @@ pub enum GraphNode {
     Nodes(Vec<NodeId>),
     /// Addresses that no policy tells apart, of anybody but the pods and nodes of the input.
     External(IpSet),
+    /// Hosts outside that go by these names, as a rule has them; a destination only.
+    Names(DomainPattern),
 }
 
 /// What one end may open to another, by policy: that a pod's own node always reaches it is left out.
@@ -123,6 +125,7 @@ fn nodes(model: &Model<'_>, only: Option<Family>) -> Vec<GraphNode> {
             nodes.extend(others.map(GraphNode::External));
         }
     }
+    nodes.extend(model.domain_patterns().into_iter().cloned().map(GraphNode::Names));
     nodes
 }
 
@@ -182,7 +185,11 @@ fn row(
 fn families(model: &Model<'_>, a: &Peer, b: &Peer, only: Option<Family>) -> Vec<Family> {
     let cluster = model.cluster();
     let mut common = common_families(cluster, a, b);
-    let unknown = |peer: &Peer| matches!(peer, Peer::Pod(id) if cluster.pod(*id).addresses == Addresses::Unknown);
+    let unknown = |peer: &Peer| match peer {
+        Peer::Pod(id) => cluster.pod(*id).addresses == Addresses::Unknown,
+        Peer::Name(_, address) => address.is_none(),
+        Peer::Node(..) | Peer::External(_) => false,
+    };
     if let Some(only) = only {
         common.retain(|&family| family == only);
     }
@@ -197,7 +204,7 @@ fn is_open(model: &Model<'_>, source: &GraphNode, destination: &GraphNode) -> bo
         GraphNode::Workload { pods, .. } => {
             pods.first().is_none_or(|&pod| !model.is_isolated(pod, direction))
         }
-        GraphNode::Nodes(_) | GraphNode::External(_) => true,
+        GraphNode::Nodes(_) | GraphNode::External(_) | GraphNode::Names(_) => true,
     };
     free(source, Direction::Egress) && free(destination, Direction::Ingress)
 }
@@ -221,10 +228,11 @@ fn representatives(
         GraphNode::Workload { pods, .. } => pods.first().map(|&pod| Peer::Pod(pod)),
         GraphNode::Nodes(ids) => ids.first().map(|&id| Peer::Node(id, None)),
         GraphNode::External(set) => Some(Peer::External(set.clone())),
+        GraphNode::Names(pattern) => Some(Peer::Name(pattern.stand_in(), None)),
     };
     let inside = |node: &GraphNode| matches!(node, GraphNode::Workload { .. });
-    // Between addresses there is nothing to decide.
-    if !inside(source) && !inside(destination) {
+    // Between addresses there is nothing to decide, and who connects is known by an address.
+    if !inside(source) && !inside(destination) || matches!(source, GraphNode::Names(_)) {
         return None;
     }
     Some((peer(source)?, peer(destination)?))

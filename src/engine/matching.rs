@@ -144,17 +144,18 @@ fn domains(
     peer: &Peer,
     family: Family,
 ) -> Matched {
-    match peer {
-        Peer::Name(name, _) if names.iter().any(|pattern| pattern.matches(name)) => {
-            return Matched::Yes;
-        }
-        // Of the addresses that two names share nothing is known.
-        Peer::Name(_, None) => return Matched::No,
-        // Names of hosts outside: a pod is selected by its labels.
-        Peer::Pod(id) if !cluster.pod(*id).host_network => return Matched::No,
-        Peer::Pod(_) | Peer::Node(..) | Peer::External(_) | Peer::Name(..) => {}
-    }
     let (known, whole) = addresses_of(cluster, names);
+    match peer {
+        // Which addresses two names share is not known: a name is asked about as a name.
+        Peer::Name(name, address) => {
+            let named = names.iter().any(|pattern| pattern.matches(name));
+            let shared = address.is_some_and(|address| known.contains(address));
+            return if named || shared { Matched::Yes } else { Matched::No };
+        }
+        // Names are those of hosts outside: a pod is selected by its labels.
+        Peer::Pod(id) if !cluster.pod(*id).host_network => return Matched::No,
+        Peer::Pod(_) | Peer::Node(..) | Peer::External(_) => {}
+    }
     let possible = match peer.address(cluster, family) {
         AddressKnowledge::None => return Matched::No,
         AddressKnowledge::Exactly(address) => IpSet::address(address),

@@ -5,12 +5,13 @@ use super::matching::{self, Matched};
 use super::peer::Peer;
 use super::verdict::Verdict;
 use crate::cluster::{ClusterState, PodId, named_addresses, private_addresses};
-use crate::net::{ConnectionSet, Family, IpSet};
+use crate::net::{ConnectionSet, DomainPattern, Family, IpSet};
 use crate::policy::{
     Action, Combine, Direction, PeerMatch, Peers, PolicyId, PolicySet, PortMatch, Ports, RuleId,
     Tier,
 };
 use fixedbitset::FixedBitSet;
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// A cluster and its policies, ready for questions.
@@ -147,6 +148,15 @@ impl<'a> Model<'a> {
             PeerMatch::Addresses(set) => Some(set),
             PeerMatch::Pods(_) | PeerMatch::Nodes(_) | PeerMatch::Domains(_) => None,
         })
+    }
+
+    /// Every distinct domain name, or pattern of names, that a rule is about.
+    pub fn domain_patterns(&self) -> BTreeSet<&DomainPattern> {
+        let lists = self.index.peers.iter().filter_map(|peer| match peer {
+            PeerMatch::Domains(names) => Some(names),
+            PeerMatch::Pods(_) | PeerMatch::Addresses(_) | PeerMatch::Nodes(_) => None,
+        });
+        lists.flatten().collect()
     }
 
     fn subjection(&self, class: ClassId, direction: Direction) -> &Subjection {

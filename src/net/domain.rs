@@ -77,6 +77,16 @@ impl DomainPattern {
         })
     }
 
+    /// A name that is matched by this pattern, and by those others that match all that this one does.
+    pub fn stand_in(&self) -> DomainName {
+        // No host has a label `*`, and every pattern takes it for one.
+        DomainName(if self.wildcard.is_some() {
+            format!("*.{}", self.name).into()
+        } else {
+            Arc::clone(&self.name)
+        })
+    }
+
     /// The name, if it is one alone.
     pub fn exact(&self) -> Option<&str> {
         self.wildcard.is_none().then_some(&*self.name)

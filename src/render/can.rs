@@ -6,6 +6,8 @@ use crate::analysis::{Answer, CanAnswer, Group, LeftOut, Reason, World};
 use crate::enforcement::Enforcement;
 use crate::engine::Decision;
 use crate::net::ConnectionSet;
+use crate::policy::PolicyKind;
+use std::collections::BTreeMap;
 
 /// The answer first, then the reasons, then what was assumed.
 pub fn can_text(world: &World, answer: &CanAnswer, look: Look) -> String {
@@ -90,11 +92,12 @@ fn enforcement_line(world: &World) -> String {
                 )
             }
             Enforcement::Enforced { departures: [], .. } => {
-                format!("  {}\n", dim(&format!("enforced by {} (`--cni`)", cni.name)))
+                let by = dim(&format!("enforced by {} (`--cni`)", cni.name));
+                format!("  {by}\n{}", inert(world))
             }
             Enforcement::Enforced { departures, .. } => {
-                let mut out =
-                    format!("  {}\n", dim(&format!("enforced by {} (`--cni`)", cni.name)));
+                let by = dim(&format!("enforced by {} (`--cni`)", cni.name));
+                let mut out = format!("  {by}\n{}", inert(world));
                 out.push_str(&format!(
                     "  {}\n",
                     loud(&format!(
@@ -109,6 +112,24 @@ fn enforcement_line(world: &World) -> String {
             }
         },
     }
+}
+
+/// Policies that the CNI does not know, by kind.
+pub(super) fn inert(world: &World) -> String {
+    let cni = world.options.cni.map_or("the CNI", |cni| cni.name);
+    let mut kinds: BTreeMap<PolicyKind, usize> = BTreeMap::new();
+    for &id in &world.policies.inert {
+        *kinds.entry(world.policies.policy(id).kind).or_default() += 1;
+    }
+    let mut out = String::new();
+    for (kind, number) in kinds {
+        let have = match number {
+            1 => "1 of them has no effect".to_owned(),
+            n => format!("{n} of them have no effect"),
+        };
+        out.push_str(&format!("  {}\n", loud(&format!("{cni} does not enforce {kind}: {have}"))));
+    }
+    out
 }
 
 fn head(answer: &CanAnswer, look: Look) -> String {
@@ -226,14 +247,15 @@ fn reason_lines(reason: &Reason) -> Vec<Line> {
     let head = reason.direction.map(|d| d.to_string()).unwrap_or_default();
     let mut out =
         vec![Line { head, verdict: word.into(), text: reason.text.clone(), span: reason.span }];
-    if let Some((text, span)) = &reason.nearest {
-        out.push(Line {
-            head: String::new(),
-            verdict: "nearest".into(),
-            text: text.clone(),
-            span: Some(*span),
-        });
-    }
+    let aside = |verdict: &str, text: &str, span| Line {
+        head: String::new(),
+        verdict: verdict.into(),
+        text: text.to_owned(),
+        span,
+    };
+    out.extend(reason.passed.iter().map(|(text, span)| aside("passed", text, Some(*span))));
+    out.extend(reason.nearest.iter().map(|(text, span)| aside("nearest", text, Some(*span))));
+    out.extend(reason.reading.map(|text| aside("read as", text, None)));
     out
 }
 
@@ -246,7 +268,7 @@ fn lines(world: &World, list: &[Line], look: Look, indent: usize) -> String {
     let mut out = String::new();
     for line in list {
         let word = match line.verdict.as_str() {
-            "nearest" => dim("nearest"),
+            aside @ ("nearest" | "passed" | "read as") => dim(aside),
             word => verdict(word),
         };
         out.push_str(&" ".repeat(indent));

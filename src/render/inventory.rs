@@ -5,6 +5,7 @@ use super::table;
 use crate::analysis::{Inventory, World};
 use crate::diagnostic::Span;
 use crate::manifest::Reason;
+use crate::policy::PolicyKind;
 
 /// The word for why something was set aside.
 pub(super) fn reason_name(reason: Reason) -> &'static str {
@@ -41,15 +42,22 @@ pub fn inventory_text(world: &World, inventory: &Inventory) -> String {
             .policies
             .iter()
             .map(|p| {
+                let union = p.kind == PolicyKind::NetworkPolicy;
                 let side = |direction: usize| match (p.isolates[direction], p.rules[direction]) {
-                    (false, _) => "-".to_owned(),
+                    (false, _) if union => "-".to_owned(),
+                    (false, 0) => "-".to_owned(),
                     (true, 0) => "nothing".to_owned(),
-                    (true, 1) => "1 rule".to_owned(),
-                    (true, n) => format!("{n} rules"),
+                    (_, 1) => "1 rule".to_owned(),
+                    (_, n) => format!("{n} rules"),
                 };
+                let kind = if union { String::new() } else { format!("{} ", p.kind) };
+                let priority = p.priority.map(|n| format!(", priority {n}")).unwrap_or_default();
                 vec![
-                    p.name.clone(),
-                    p.selector.clone(),
+                    format!("{kind}{}{priority}", p.name),
+                    match &p.namespaces {
+                        None => p.selector.clone(),
+                        Some(namespaces) => format!("{} in namespaces {namespaces}", p.selector),
+                    },
                     p.pods.to_string(),
                     side(0),
                     side(1),

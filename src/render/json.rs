@@ -5,6 +5,7 @@ use crate::diagnostic::Span;
 use crate::enforcement::Enforcement;
 use crate::engine::Decision;
 use crate::net::ConnectionSet;
+use crate::policy::PolicyId;
 use serde_json::{Value, json};
 
 fn place(world: &World, span: Span) -> Value {
@@ -49,21 +50,21 @@ pub(super) fn enforcement(world: &World) -> Value {
                 Enforcement::Ignored => (false, &[]),
                 Enforcement::Enforced { departures, .. } => (true, departures),
             };
-            json!({ "cni": cni.name, "certainty": "asserted", "enforces": enforces, "notModelled": departures })
+            let inert = world.policies.inert.iter().map(|&id| policy_ref(world, id));
+            let inert: Vec<Value> = inert.collect();
+            json!({ "cni": cni.name, "certainty": "asserted", "enforces": enforces, "notModelled": departures, "inert": inert })
         }
     }
 }
 
+fn policy_ref(world: &World, id: PolicyId) -> Value {
+    let policy = world.policies.policy(id);
+    let namespace = policy.namespace.map(|id| &*world.cluster.namespace(id).name);
+    json!({ "kind": policy.kind.name(), "namespace": namespace, "name": &*policy.name })
+}
+
 fn reason(world: &World, reason: &Reason) -> Value {
-    let names: Vec<Value> = reason
-        .policies
-        .iter()
-        .map(|&id| {
-            let policy = world.policies.policy(id);
-            let namespace = policy.namespace.map(|id| &*world.cluster.namespace(id).name);
-            json!({ "kind": policy.kind.name(), "namespace": namespace, "name": &*policy.name })
-        })
-        .collect();
+    let names: Vec<Value> = reason.policies.iter().map(|&id| policy_ref(world, id)).collect();
     let mut value = json!({
         "direction": reason.direction.map(|d| d.to_string()),
         "verdict": decision(reason.decision),
@@ -141,6 +142,10 @@ fn end(world: &World, end: &RowEnd) -> Value {
         RowEnd::Nodes(ids) => {
             let names: Vec<&str> = ids.iter().map(|&id| &*world.cluster.node(id).name).collect();
             json!({ "display": end.name(world, Length::Full), "nodes": names })
+        }
+        RowEnd::Names(names) => {
+            let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+            json!({ "display": end.name(world, Length::Full), "domainNames": names })
         }
         RowEnd::External(addresses) => {
             let blocks: Vec<String> =
@@ -233,7 +238,8 @@ pub fn inventory_json(world: &World, inventory: &Inventory) -> Value {
         .iter()
         .map(|p| {
             json!({
-                "name": p.name, "podSelector": p.selector, "pods": p.pods,
+                "kind": p.kind.name(), "name": p.name, "priority": p.priority,
+                "podSelector": p.selector, "namespaceSelector": p.namespaces, "pods": p.pods,
                 "isolatesEgress": p.isolates[0], "isolatesIngress": p.isolates[1],
                 "egressRules": p.rules[0], "ingressRules": p.rules[1],
                 "at": place(world, p.span),

@@ -56,11 +56,16 @@ pub(super) fn enforced_by(world: &World) -> String {
                 "{name} does not enforce NetworkPolicies: {policies}, everything is allowed\n"
             ))
         }
-        Enforcement::Enforced { departures: [], .. } => format!("enforced by {}\n", cni.name),
-        Enforcement::Enforced { .. } => loud(&format!(
-            "enforced by {}, whose departures from what policies declare are not modelled yet (`can` names them)\n",
-            cni.name
-        )),
+        Enforcement::Enforced { departures: [], .. } => {
+            format!("enforced by {}\n{}", cni.name, super::can::inert(world))
+        }
+        Enforcement::Enforced { .. } => {
+            let by = loud(&format!(
+                "enforced by {}, whose departures from what policies declare are not modelled yet (`can` names them)",
+                cni.name
+            ));
+            format!("{by}\n{}", super::can::inert(world))
+        }
     }
 }
 
@@ -160,7 +165,7 @@ fn join(world: &World, rows: &[Row]) -> Vec<Shown> {
     for ((destination, ..), rows) in by_destination {
         let target = match destination {
             RowEnd::Workload { id, .. } => Some(*id),
-            RowEnd::Nodes(_) | RowEnd::External(_) => None,
+            RowEnd::Nodes(_) | RowEnd::External(_) | RowEnd::Names(_) => None,
         };
         let whole: BTreeSet<WorkloadId> = rows
             .iter()
