@@ -170,7 +170,8 @@ fn meaning(loaded: &Loaded) -> Vec<String> {
                         kubereach::policy::Peers::Any => "any".to_owned(),
                         kubereach::policy::Peers::Of(list) => {
                             let shown = list.iter().map(|peer| match &peer.matches {
-                                kubereach::policy::PeerMatch::Addresses(set) => set.to_string(),
+                                kubereach::policy::PeerMatch::Addresses(set, _) => set.to_string(),
+                                kubereach::policy::PeerMatch::Placed(_) => String::new(),
                                 kubereach::policy::PeerMatch::Nodes(nodes) => {
                                     format!("nodes {nodes}")
                                 }

@@ -56,10 +56,15 @@ impl Reason {
                 format!("no address family in common: the source has {from}, the destination {to}")
             }
         };
+        Self::of_both(Decision::Denied, "no-common-family", text)
+    }
+
+    /// A reason of neither direction alone.
+    fn of_both(decision: Decision, code: &'static str, text: String) -> Self {
         Self {
             direction: None,
-            decision: Decision::Denied,
-            code: "no-common-family",
+            decision,
+            code,
             text,
             policies: Vec::new(),
             rule: None,
@@ -71,21 +76,34 @@ impl Reason {
     }
 }
 
+fn cni_name(world: &World) -> &str {
+    world.options.cni.map_or("the CNI", |cni| cni.name)
+}
+
 /// The reasons of a decision: one for each direction, or one for both.
 pub(super) fn reasons(world: &World, trace: &Trace, from: &str, to: &str) -> Vec<Reason> {
     match &trace.shortcut {
-        Some(Step::Loopback) => vec![Reason {
-            direction: None,
-            decision: Decision::Allowed,
-            code: "loopback",
-            text: "a pod always reaches itself".into(),
-            policies: Vec::new(),
-            rule: None,
-            span: None,
-            nearest: None,
-            passed: Vec::new(),
-            reading: None,
-        }],
+        Some(Step::Loopback) => {
+            vec![Reason::of_both(
+                Decision::Allowed,
+                "loopback",
+                "a pod always reaches itself".into(),
+            )]
+        }
+        Some(Step::Dropped) => {
+            let cni = cni_name(world);
+            let protocol = trace.flow.protocol.name();
+            let text = format!("{cni} drops {protocol}, whatever policies say");
+            vec![Reason::of_both(Decision::Denied, "dropped", text)]
+        }
+        Some(Step::Unknown(..)) => {
+            let cni = cni_name(world);
+            let protocol = trace.flow.protocol.name();
+            let text = format!(
+                "policies allow it, but {cni} drops {protocol} unless an option says otherwise"
+            );
+            vec![Reason::of_both(Decision::Unknown, "unknown", text)]
+        }
         Some(_) => {
             vec![Reason::no_common_family(world, &trace.flow.source, &trace.flow.destination, None)]
         }
@@ -95,7 +113,7 @@ pub(super) fn reasons(world: &World, trace: &Trace, from: &str, to: &str) -> Vec
                     Direction::Egress => (from, to),
                     Direction::Ingress => (to, from),
                 };
-                one(world, direction, end, other)
+                one(world, direction, end, other, trace.flow.family)
             })
             .collect(),
     }
@@ -107,7 +125,7 @@ pub(super) fn told(trace: &Trace) -> impl Iterator<Item = &DirectionTrace> {
     trace.directions.iter().filter(move |direction| asked && direction.step != Step::NotAPod)
 }
 
-fn one(world: &World, trace: &DirectionTrace, end: &str, other: &str) -> Reason {
+fn one(world: &World, trace: &DirectionTrace, end: &str, other: &str, family: Family) -> Reason {
     let direction = trace.direction;
     let (code, text, policies, rule, span) = match &trace.step {
         Step::Rule(id) => {
@@ -140,8 +158,12 @@ fn one(world: &World, trace: &DirectionTrace, end: &str, other: &str) -> Reason 
             ("default", text, vec![], None, None)
         }
         Step::NotEnforced => {
-            let cni = world.options.cni.map_or("the CNI", |cni| cni.name);
+            let cni = cni_name(world);
             ("not-enforced", format!("{cni} does not enforce policies"), vec![], None, None)
+        }
+        Step::FamilyNotPoliced => {
+            let text = format!("{} does not police {}", cni_name(world), family);
+            ("family-not-policed", text, vec![], None, None)
         }
         Step::HostNetwork => {
             let text = format!("{} is on its node's network: no policy selects it", short(end));
@@ -157,7 +179,7 @@ fn one(world: &World, trace: &DirectionTrace, end: &str, other: &str) -> Reason 
             let policies = rule.map(|id| world.policies.rule(id).policy).into_iter().collect();
             ("unknown", text, policies, *rule, span)
         }
-        Step::Loopback | Step::NoCommonFamily | Step::NotAPod => {
+        Step::Loopback | Step::NoCommonFamily | Step::Dropped | Step::NotAPod => {
             ("outside", format!("{} is no pod", short(end)), vec![], None, None)
         }
     };
@@ -270,6 +292,13 @@ fn unknown(
                 "{rule} selects namespaces by label, and the input has no usable Namespace object of `{name}`"
             );
             (text, None)
+        }
+        Unknown::Dropped => (format!("{} may drop the protocol", cni_name(world)), None),
+        Unknown::Family => {
+            (format!("whether {} polices the address family is not known", cni_name(world)), None)
+        }
+        Unknown::Enforcer => {
+            ("policies deny it; whether anything enforces them is not known".into(), policy)
         }
         Unknown::NodeLabels(node) => {
             let name = &cluster.node(node).name;
@@ -429,8 +458,11 @@ pub(super) fn assumes_private_address(world: &World, trace: &Trace) -> bool {
             rule.port
                 && !matches!(rule.peer, Outcome::Unknown(_))
                 && list.iter().any(|selector| match &selector.matches {
-                    PeerMatch::Addresses(set) => is_partial(set, trace.flow.family),
-                    PeerMatch::Pods(_) | PeerMatch::Nodes(_) | PeerMatch::Domains(_) => false,
+                    PeerMatch::Addresses(set, _) => is_partial(set, trace.flow.family),
+                    PeerMatch::Pods(_)
+                    | PeerMatch::Placed(_)
+                    | PeerMatch::Nodes(_)
+                    | PeerMatch::Domains(_) => false,
                 })
         })
     })

@@ -25,7 +25,8 @@ pub fn enforce(declared: PolicySet, profile: Option<&CniProfile>) -> PolicySet {
         // Nothing is enforced, hidden policies neither.
         return PolicySet { ignored: true, ..PolicySet::default() };
     };
-    let mut set = PolicySet { sidecar_port_names, ..declared };
+    let mut set = declared;
+    set.dataplane.sidecar_port_names = sidecar_port_names;
     let PolicySet { tiers, firewalls, policies, inert, .. } = &mut set;
     for tier in tiers.iter_mut().chain(firewalls) {
         tier.policies.retain(|&id| {

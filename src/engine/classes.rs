@@ -50,12 +50,14 @@ impl Index {
             name_ids: FxHashMap::default(),
         };
         for rule in &policies.rules {
-            if let Peers::Of(list) = &rule.peers {
-                for selector in list {
-                    if !index.peer_ids.contains_key(&selector.matches) {
-                        index.peer_ids.insert(selector.matches.clone(), index.peers.len());
-                        index.peers.push(selector.matches.clone());
-                    }
+            let peers = match &rule.peers {
+                Peers::Of(list) => list.as_slice(),
+                Peers::Any => &[],
+            };
+            for matches in peers.iter().map(|peer| &peer.matches).chain(rule.own.iter().flatten()) {
+                if !index.peer_ids.contains_key(matches) {
+                    index.peer_ids.insert(matches.clone(), index.peers.len());
+                    index.peers.push(matches.clone());
                 }
             }
             if let Ports::Of(list) = &rule.ports {
@@ -171,15 +173,18 @@ fn select(cluster: &ClusterState, lookup: &Lookup, peer: &PeerMatch, family: Fam
                 set.insert(id.index());
             }
         }
-        PeerMatch::Addresses(set) => {
+        PeerMatch::Addresses(set, reach) => {
+            let about = |id: PodId| matching::reaches(cluster, *reach, &Peer::Pod(id));
             for (first, last) in set.ranges(family) {
                 let from = lookup.by_address.partition_point(|(address, _)| *address < first);
                 let known = lookup.by_address[from..].iter();
                 for (_, id) in known.take_while(|(address, _)| *address <= last) {
-                    selected.yes.insert(id.index());
+                    if about(*id) {
+                        selected.yes.insert(id.index());
+                    }
                 }
             }
-            for &id in &lookup.unknown_address {
+            for &id in lookup.unknown_address.iter().filter(|id| about(**id)) {
                 if let AddressKnowledge::OneOf(possible) = cluster.address(id, family) {
                     if possible.is_subset(set) {
                         selected.yes.insert(id.index());
@@ -190,7 +195,7 @@ fn select(cluster: &ClusterState, lookup: &Lookup, peer: &PeerMatch, family: Fam
             }
         }
         // What pods on their nodes' network are matched by as the nodes that they are.
-        PeerMatch::Nodes(_) | PeerMatch::Domains(_) => {
+        PeerMatch::Nodes(_) | PeerMatch::Domains(_) | PeerMatch::Placed(_) => {
             for id in cluster.pod_ids().filter(|&id| cluster.pod(id).host_network) {
                 match matching::peer(cluster, peer, &Peer::Pod(id), family) {
                     Matched::Yes => selected.yes.insert(id.index()),
@@ -328,8 +333,11 @@ fn subjections(
             continue;
         };
         for direction in Direction::ALL {
-            // A policy that neither isolates nor has rules in a direction has no part in it.
-            if !policy.isolates[direction.index()] && policy.rules[direction.index()].is_empty() {
+            // A policy that neither isolates nor has rules that count in a direction has no part in it,
+            // unless that it selects the pod at all is what counts.
+            let at = direction.index();
+            let part = policy.isolates[at] || policy.counts[at] && !policy.rules[at].is_empty();
+            if !part && !policies.dataplane.hidden_baseline {
                 continue;
             }
             for &(pod, sure) in pods {

@@ -7,7 +7,7 @@ use crate::cluster::{
 };
 use crate::net::{ConnectionSet, DomainPattern, Family, IpSet, Protocol};
 use crate::policy::{
-    PeerMatch, Peers, PodsMatch, PolicyId, PolicySet, PortMatch, Ports, Rule, RuleId,
+    PeerMatch, Peers, Placed, PodsMatch, PolicyId, PolicySet, PortMatch, Ports, Reach, Rule, RuleId,
 };
 
 /// A yes, a no, or neither with the reason.
@@ -77,7 +77,9 @@ pub(super) fn peer(
         (PeerMatch::Pods(_), Peer::Node(..) | Peer::External(_) | Peer::Name(..)) => Matched::No,
         (PeerMatch::Nodes(selector), peer) => nodes(cluster, selector, peer, family),
         (PeerMatch::Domains(names), peer) => domains(cluster, names, peer, family),
-        (PeerMatch::Addresses(set), peer) => match peer.address(cluster, family) {
+        (PeerMatch::Placed(placed), peer) => self::placed(cluster, placed, peer),
+        (PeerMatch::Addresses(_, reach), peer) if !reaches(cluster, *reach, peer) => Matched::No,
+        (PeerMatch::Addresses(set, _), peer) => match peer.address(cluster, family) {
             AddressKnowledge::None => Matched::No,
             AddressKnowledge::Exactly(address) => {
                 if set.contains(address) {
@@ -96,6 +98,38 @@ pub(super) fn peer(
                 Peer::External(_) => Matched::No,
             },
         },
+    }
+}
+
+/// Whether a block that holds the address of a peer is about the peer.
+pub(super) fn reaches(cluster: &ClusterState, reach: Reach, peer: &Peer) -> bool {
+    match peer {
+        Peer::Pod(id) if cluster.pod(*id).host_network => reach.nodes,
+        Peer::Pod(_) => reach.pods,
+        Peer::Node(..) => reach.nodes,
+        Peer::External(_) | Peer::Name(..) => true,
+    }
+}
+
+/// Whether the other end has the address of one of these nodes.
+fn placed(cluster: &ClusterState, placed: &Placed, peer: &Peer) -> Matched {
+    let node = match peer {
+        Peer::Node(id, _) => Some(*id),
+        Peer::Pod(id) if cluster.pod(*id).host_network => {
+            if placed.unplaced.contains(id) {
+                return Matched::Yes;
+            }
+            cluster.pod(*id).node
+        }
+        Peer::Pod(_) | Peer::External(_) | Peer::Name(..) => return Matched::No,
+    };
+    match (node, placed.unplaced.first(), peer) {
+        (Some(id), ..) if placed.nodes.contains(&id) => Matched::Yes,
+        (_, Some(pod), _) => Matched::Unknown(Unknown::Placement(*pod)),
+        (None, None, Peer::Pod(id)) if !placed.nodes.is_empty() => {
+            Matched::Unknown(Unknown::Placement(*id))
+        }
+        _ => Matched::No,
     }
 }
 
@@ -183,6 +217,15 @@ pub(super) fn peers(cluster: &ClusterState, rule: &Rule, other: &Peer, family: F
     }
 }
 
+/// Whether the pod that a policy selects is one that a rule of it is about.
+pub(super) fn own(cluster: &ClusterState, rule: &Rule, pod: PodId, family: Family) -> Matched {
+    let Some(list) = &rule.own else { return Matched::Yes };
+    let subject = Peer::Pod(pod);
+    list.iter()
+        .map(|selector| peer(cluster, selector, &subject, family))
+        .fold(Matched::No, Matched::or)
+}
+
 /// The ports of a destination that one port selector matches.
 pub(super) fn port_set(
     cluster: &ClusterState,
@@ -214,7 +257,7 @@ pub(super) fn named_set(
         return ConnectionSet::empty();
     }
     cluster
-        .named_ports(pod, protocol, name, policies.sidecar_port_names)
+        .named_ports(pod, protocol, name, policies.dataplane.sidecar_port_names)
         .into_iter()
         .map(|number| ConnectionSet::port(protocol, number))
         .fold(ConnectionSet::empty(), |all, one| all.union(&one))
@@ -242,9 +285,10 @@ pub(super) fn is_loopback(cluster: &ClusterState, source: &Peer, destination: &P
     matches!((source, destination), (Peer::Pod(a), Peer::Pod(b)) if a == b && !cluster.pod(*a).stand_in)
 }
 
-/// Whether the source is the node that the pod runs on, whose traffic is always let in
-/// (Kubernetes documentation, "Network Policies": a pod cannot block its resident node).
-pub(super) fn from_own_node(cluster: &ClusterState, pod: PodId, source: &Peer) -> Matched {
+/// Whether the other end is the node that the pod runs on, whose traffic is always let in
+/// (Kubernetes documentation, "Network Policies": a pod cannot block its resident node); some
+/// enforcers always let the pod reach it, too.
+pub(super) fn own_node(cluster: &ClusterState, pod: PodId, source: &Peer) -> Matched {
     let node = match source {
         Peer::Node(id, _) => Some(*id),
         Peer::Pod(id) if cluster.pod(*id).host_network => cluster.pod(*id).node,

@@ -7,8 +7,8 @@ use super::verdict::Verdict;
 use crate::cluster::{ClusterState, PodId, named_addresses, private_addresses};
 use crate::net::{ConnectionSet, DomainPattern, Family, IpSet};
 use crate::policy::{
-    Action, Combine, Direction, PeerMatch, Peers, PolicyId, PolicySet, PortMatch, Ports, RuleId,
-    Tier,
+    Action, Certainty, Combine, Direction, PeerMatch, Peers, PolicyId, PolicySet, PortMatch, Ports,
+    RuleId, Tier,
 };
 use fixedbitset::FixedBitSet;
 use std::collections::BTreeSet;
@@ -31,6 +31,8 @@ pub struct Model<'a> {
 struct FastRule {
     /// `None`: any peer.
     peers: Option<Vec<usize>>,
+    /// What the subject must match; `None`: nothing more.
+    own: Option<Vec<usize>>,
     /// `None`: any port.
     ports: Option<FastPorts>,
 }
@@ -48,6 +50,16 @@ type Asked = (PolicyId, bool);
 enum View<'p> {
     Pod(PodId),
     Other(&'p Peer),
+}
+
+/// What is asked of the policies of one pod in one direction.
+struct Question<'p> {
+    /// The pod.
+    pod: PodId,
+    direction: Direction,
+    other: View<'p>,
+    destination: &'p Peer,
+    family: Family,
 }
 
 impl<'a> Model<'a> {
@@ -68,6 +80,9 @@ impl<'a> Model<'a> {
                         Some(ids.collect())
                     }
                 },
+                own: rule.own.as_ref().map(|list| {
+                    list.iter().filter_map(|s| index.peer_ids.get(s).copied()).collect()
+                }),
                 ports: match &rule.ports {
                     Ports::Any => None,
                     Ports::Of(list) => Some(fast_ports(list.iter().map(|p| &p.matches), &index)),
@@ -145,8 +160,11 @@ impl<'a> Model<'a> {
     /// Every distinct set of addresses that a rule names.
     pub fn address_blocks(&self) -> impl Iterator<Item = &IpSet> {
         self.index.peers.iter().filter_map(|peer| match peer {
-            PeerMatch::Addresses(set) => Some(set),
-            PeerMatch::Pods(_) | PeerMatch::Nodes(_) | PeerMatch::Domains(_) => None,
+            PeerMatch::Addresses(set, _) => Some(set),
+            PeerMatch::Pods(_)
+            | PeerMatch::Placed(_)
+            | PeerMatch::Nodes(_)
+            | PeerMatch::Domains(_) => None,
         })
     }
 
@@ -154,7 +172,10 @@ impl<'a> Model<'a> {
     pub fn domain_patterns(&self) -> BTreeSet<&DomainPattern> {
         let lists = self.index.peers.iter().filter_map(|peer| match peer {
             PeerMatch::Domains(names) => Some(names),
-            PeerMatch::Pods(_) | PeerMatch::Addresses(_) | PeerMatch::Nodes(_) => None,
+            PeerMatch::Pods(_)
+            | PeerMatch::Placed(_)
+            | PeerMatch::Addresses(..)
+            | PeerMatch::Nodes(_) => None,
         });
         lists.flatten().collect()
     }
@@ -172,24 +193,50 @@ impl<'a> Model<'a> {
         if matching::is_loopback(self.cluster, source, destination) {
             return Verdict::all();
         }
-        let egress = self.direction(Direction::Egress, source, destination, family, Matched::No);
-        if egress == Verdict::none() {
-            return egress;
-        }
-        let own_node = destination
-            .subject(self.cluster)
-            .map_or(Matched::No, |pod| matching::from_own_node(self.cluster, pod, source));
-        let ingress = self.direction(Direction::Ingress, source, destination, family, own_node);
-        egress.and(&ingress)
+        let egress = self.own_node(Direction::Egress, source, destination);
+        let ingress = self.own_node(Direction::Ingress, source, destination);
+        self.both(source, destination, family, [egress, ingress])
     }
 
     /// The verdict of policies alone: without what a pod and its own node may always do.
     pub(super) fn by_policy(&self, source: &Peer, destination: &Peer, family: Family) -> Verdict {
-        let egress = self.direction(Direction::Egress, source, destination, family, Matched::No);
+        self.both(source, destination, family, [Matched::No, Matched::No])
+    }
+
+    /// Whether one end is the node that the other, the subject of a direction, runs on, where that
+    /// matters.
+    fn own_node(&self, direction: Direction, source: &Peer, destination: &Peer) -> Matched {
+        let (end, other) = match direction {
+            Direction::Egress if !self.policies.dataplane.reaches_own_node => return Matched::No,
+            Direction::Egress => (source, destination),
+            Direction::Ingress => (destination, source),
+        };
+        let subject = end.subject(self.cluster);
+        subject.map_or(Matched::No, |pod| matching::own_node(self.cluster, pod, other))
+    }
+
+    /// Both directions, and what the dataplane drops.
+    fn both(
+        &self,
+        source: &Peer,
+        destination: &Peer,
+        family: Family,
+        own_node: [Matched; 2],
+    ) -> Verdict {
+        let egress = self.direction(Direction::Egress, source, destination, family, own_node[0]);
         if egress == Verdict::none() {
             return egress;
         }
-        egress.and(&self.direction(Direction::Ingress, source, destination, family, Matched::No))
+        let ingress = self.direction(Direction::Ingress, source, destination, family, own_node[1]);
+        let verdict = egress.and(&ingress);
+        let dataplane = &self.policies.dataplane;
+        let pods = [source, destination];
+        let dropped = !dataplane.dropped.is_empty() || !dataplane.maybe_dropped.is_empty();
+        if dropped && pods.iter().any(|peer| peer.subject(self.cluster).is_some()) {
+            verdict.without(&dataplane.dropped, &dataplane.maybe_dropped)
+        } else {
+            verdict
+        }
     }
 
     /// What one direction says, given whether the source is the node that the subject runs on.
@@ -208,6 +255,11 @@ impl<'a> Model<'a> {
         let Some(pod) = end.subject(self.cluster) else {
             return Verdict::all();
         };
+        let dataplane = &self.policies.dataplane;
+        let unpoliced = dataplane.unpoliced(family);
+        if unpoliced == Certainty::Yes {
+            return Verdict::all();
+        }
         let may_allow = match own_node {
             Matched::Yes => return Verdict::all(),
             Matched::No => false,
@@ -221,6 +273,7 @@ impl<'a> Model<'a> {
             Peer::Pod(id) => View::Pod(*id),
             other => View::Other(other),
         };
+        let asked = Question { pod, direction, other: view, destination, family };
         // Policies of a subjection are in the order of tiers, those of firewalls at the end.
         let tiers = self.policies.tiers.len();
         let (own, firewalls) = self.split(&subjection.policies, tiers);
@@ -228,7 +281,7 @@ impl<'a> Model<'a> {
             Verdict { allowed: ConnectionSet::empty(), unknown: ConnectionSet::all() }
         } else {
             let mut sets = Sets::new(may_allow);
-            self.walk(&mut sets, own, 0..tiers, direction, view, destination, family);
+            self.walk(&mut sets, own, 0..tiers, &asked);
             sets.verdict()
         };
         if !firewalls.is_empty() && other.subject(self.cluster).is_none() {
@@ -237,9 +290,12 @@ impl<'a> Model<'a> {
                 let (own, later) = self.split(rest, at + 1);
                 rest = later;
                 let mut sets = Sets::new(false);
-                self.walk(&mut sets, own, at..at + 1, direction, view, destination, family);
+                self.walk(&mut sets, own, at..at + 1, &asked);
                 verdict = verdict.and(&sets.verdict());
             }
+        }
+        if unpoliced == Certainty::Maybe || dataplane.unknown_enforcer {
+            verdict = verdict.or_unknown();
         }
         verdict
     }
@@ -256,17 +312,7 @@ impl<'a> Model<'a> {
         tiers.get(at).or_else(|| self.policies.firewalls.get(at - tiers.len()))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one question")]
-    fn walk(
-        &self,
-        sets: &mut Sets,
-        policies: &[Asked],
-        tiers: Range<usize>,
-        direction: Direction,
-        other: View<'_>,
-        destination: &Peer,
-        family: Family,
-    ) {
+    fn walk(&self, sets: &mut Sets, policies: &[Asked], tiers: Range<usize>, asked: &Question<'_>) {
         let mut rest = policies;
         for at in tiers {
             let (own, later) = self.split(rest, at + 1);
@@ -274,9 +320,9 @@ impl<'a> Model<'a> {
             let Some(tier) = self.tier(at).filter(|_| !own.is_empty()) else { continue };
             match tier.combine {
                 Combine::FirstMatch => {
-                    self.first_match(sets, own, direction, other, destination, family);
+                    self.first_match(sets, own, asked);
                 }
-                Combine::Union => self.union(sets, own, direction, other, destination, family),
+                Combine::Union => self.union(sets, own, asked),
             }
             if sets.undecided.is_empty() {
                 return;
@@ -285,15 +331,7 @@ impl<'a> Model<'a> {
         sets.decide_rest();
     }
 
-    fn first_match(
-        &self,
-        sets: &mut Sets,
-        policies: &[Asked],
-        direction: Direction,
-        other: View<'_>,
-        destination: &Peer,
-        family: Family,
-    ) {
+    fn first_match(&self, sets: &mut Sets, policies: &[Asked], asked: &Question<'_>) {
         let mut passed = ConnectionSet::empty();
         let order = |(id, _): &Asked| self.policies.policy(*id).order;
         for rivals in policies.chunk_by(|a, b| order(a) == order(b)) {
@@ -301,11 +339,11 @@ impl<'a> Model<'a> {
             let mut undecided = sets.undecided.clone();
             for &(policy, about) in rivals {
                 let mut own = sets.undecided.clone();
-                for &id in &self.policies.policy(policy).rules[direction.index()] {
-                    let Some(sure) = self.peer_matches(id, other, family) else {
+                for &id in &self.policies.policy(policy).rules[asked.direction.index()] {
+                    let Some(sure) = self.rule_matches(id, asked) else {
                         continue;
                     };
-                    let here = self.ports(id, destination).intersection(&own);
+                    let here = self.ports(id, asked.destination).intersection(&own);
                     let rule = self.policies.rule(id);
                     match rule.action {
                         Action::Allow => sets.may_allow = sets.may_allow.union(&here),
@@ -323,29 +361,26 @@ impl<'a> Model<'a> {
         sets.undecided = sets.undecided.union(&passed);
     }
 
-    fn union(
-        &self,
-        sets: &mut Sets,
-        policies: &[Asked],
-        direction: Direction,
-        other: View<'_>,
-        destination: &Peer,
-        family: Family,
-    ) {
+    fn union(&self, sets: &mut Sets, policies: &[Asked], asked: &Question<'_>) {
         let (mut isolated, mut isolated_maybe) = (false, false);
+        let (mut selected, mut selected_maybe) = (false, false);
         let (mut yes, mut maybe) = (ConnectionSet::empty(), ConnectionSet::empty());
         for &(id, about) in policies {
             let policy = self.policies.policy(id);
-            if !policy.isolates[direction.index()] {
+            selected |= about;
+            selected_maybe |= !about;
+            if policy.isolates[asked.direction.index()] {
+                isolated |= about;
+                isolated_maybe |= !about;
+            }
+            if !policy.counts[asked.direction.index()] {
                 continue;
             }
-            isolated |= about;
-            isolated_maybe |= !about;
-            for &rule in &policy.rules[direction.index()] {
-                let Some(sure) = self.peer_matches(rule, other, family) else {
+            for &rule in &policy.rules[asked.direction.index()] {
+                let Some(sure) = self.rule_matches(rule, asked) else {
                     continue;
                 };
-                let ports = self.ports(rule, destination);
+                let ports = self.ports(rule, asked.destination);
                 let sure = sure && about && self.policies.rule(rule).doubt.is_none();
                 let set = if sure { &mut yes } else { &mut maybe };
                 *set = set.union(&ports);
@@ -357,14 +392,34 @@ impl<'a> Model<'a> {
         if isolated || isolated_maybe {
             sets.may_deny = sets.may_deny.union(&rest);
         }
-        if !isolated {
-            sets.undecided = rest;
+        if isolated {
+            return;
         }
+        if self.policies.dataplane.hidden_baseline && (selected || selected_maybe) {
+            sets.may_allow = sets.may_allow.union(&rest);
+            if selected {
+                return;
+            }
+        }
+        sets.undecided = rest;
     }
 
-    /// Whether a rule matches the other end: for sure, maybe (`Some(false)`), or not.
-    fn peer_matches(&self, rule: RuleId, other: View<'_>, family: Family) -> Option<bool> {
-        let Some(selectors) = &self.rules[rule.index()].peers else {
+    /// Whether a rule is about both ends: for sure, maybe (`Some(false)`), or not.
+    fn rule_matches(&self, rule: RuleId, asked: &Question<'_>) -> Option<bool> {
+        let fast = &self.rules[rule.index()];
+        let own = self.any_matches(fast.own.as_deref(), View::Pod(asked.pod), asked.family)?;
+        let peer = self.any_matches(fast.peers.as_deref(), asked.other, asked.family)?;
+        Some(own && peer)
+    }
+
+    /// Whether one of some selectors matches an end: for sure, maybe (`Some(false)`), or not.
+    fn any_matches(
+        &self,
+        selectors: Option<&[usize]>,
+        other: View<'_>,
+        family: Family,
+    ) -> Option<bool> {
+        let Some(selectors) = selectors else {
             return Some(true);
         };
         let mut maybe = false;
@@ -413,8 +468,8 @@ fn cuts(cluster: &ClusterState, index: &Index) -> Vec<IpSet> {
     let (mut nodes, mut names) = (false, false);
     for peer in &index.peers {
         match peer {
-            PeerMatch::Pods(_) => {}
-            PeerMatch::Addresses(set) => cuts.push(set.clone()),
+            PeerMatch::Pods(_) | PeerMatch::Placed(_) => {}
+            PeerMatch::Addresses(set, _) => cuts.push(set.clone()),
             PeerMatch::Nodes(_) => nodes |= cluster.nodes.is_empty(),
             PeerMatch::Domains(patterns) => {
                 names = true;

@@ -7,8 +7,8 @@ use super::matching::{self, Matched};
 use super::peer::Peer;
 use super::verdict::Decision;
 use crate::cluster::{ClusterState, PodId};
-use crate::net::{Family, Protocol};
-use crate::policy::{Action, Combine, Direction, PolicyId, PolicySet, RuleId, Tier};
+use crate::net::{ConnectionSet, Family, Protocol};
+use crate::policy::{Action, Certainty, Combine, Direction, PolicyId, PolicySet, RuleId, Tier};
 
 /// One connection.
 #[derive(Clone, Debug)]
@@ -35,12 +35,33 @@ pub fn evaluate(cluster: &ClusterState, policies: &PolicySet, flow: &Flow) -> De
     if matching::is_loopback(cluster, &flow.source, &flow.destination) {
         return Decision::Allowed;
     }
-    direction(cluster, policies, flow, Direction::Egress).and(direction(
+    let decision = direction(cluster, policies, flow, Direction::Egress).and(direction(
         cluster,
         policies,
         flow,
         Direction::Ingress,
-    ))
+    ));
+    match dropped(cluster, policies, flow) {
+        Certainty::Yes => Decision::Denied,
+        Certainty::Maybe => decision.and(Decision::Unknown),
+        Certainty::No => decision,
+    }
+}
+
+/// Whether the dataplane drops a connection, whatever policies say: only at pods with an address of
+/// their own.
+pub(super) fn dropped(cluster: &ClusterState, policies: &PolicySet, flow: &Flow) -> Certainty {
+    let has = |set: &ConnectionSet| set.contains(flow.protocol, flow.port);
+    let pods = [&flow.source, &flow.destination];
+    if pods.iter().all(|peer| peer.subject(cluster).is_none()) {
+        Certainty::No
+    } else if has(&policies.dataplane.dropped) {
+        Certainty::Yes
+    } else if has(&policies.dataplane.maybe_dropped) {
+        Certainty::Maybe
+    } else {
+        Certainty::No
+    }
 }
 
 /// What may come out: with everything known it is one of the two.
@@ -75,9 +96,13 @@ pub fn direction(
     let Some(pod) = end.subject(cluster) else {
         return Decision::Allowed;
     };
+    let unpoliced = policies.dataplane.unpoliced(flow.family);
+    if unpoliced == Certainty::Yes {
+        return Decision::Allowed;
+    }
     let mut outcomes = Outcomes::default();
-    if direction == Direction::Ingress {
-        match matching::from_own_node(cluster, pod, other) {
+    if direction == Direction::Ingress || policies.dataplane.reaches_own_node {
+        match matching::own_node(cluster, pod, other) {
             Matched::Yes => return Decision::Allowed,
             Matched::No => {}
             Matched::Unknown(_) => outcomes.allow = true,
@@ -98,6 +123,9 @@ pub fn direction(
             let own = Outcomes::default();
             decision = decision.and(walk(cluster, policies, flow, direction, pod, tiers, own));
         }
+    }
+    if unpoliced == Certainty::Maybe || policies.dataplane.unknown_enforcer {
+        decision = decision.or_unknown();
     }
     decision
 }
@@ -131,13 +159,17 @@ fn walk(
 /// Whether a rule matches the connection.
 fn rule_matches(cluster: &ClusterState, policies: &PolicySet, flow: &Flow, id: RuleId) -> Matched {
     let rule = policies.rule(id);
-    let other = match rule.direction {
-        Direction::Egress => &flow.destination,
-        Direction::Ingress => &flow.source,
+    let (end, other) = match rule.direction {
+        Direction::Egress => (&flow.source, &flow.destination),
+        Direction::Ingress => (&flow.destination, &flow.source),
     };
+    let Some(pod) = end.subject(cluster) else { return Matched::No };
     let ports = matching::rule_ports(cluster, policies, rule, &flow.destination);
     let port = if ports.contains(flow.protocol, flow.port) { Matched::Yes } else { Matched::No };
-    matching::peers(cluster, rule, other, flow.family).and(port).and(matching::effect(policies, id))
+    matching::own(cluster, rule, pod, flow.family)
+        .and(matching::peers(cluster, rule, other, flow.family))
+        .and(port)
+        .and(matching::effect(policies, id))
 }
 
 /// Returns whether the next tier may be asked.
@@ -197,18 +229,22 @@ fn union(
 ) -> bool {
     let mut isolated = Matched::No;
     let mut allowed = Matched::No;
+    let mut selected = Matched::No;
     for &id in &tier.policies {
         let policy = policies.policy(id);
-        // Rules of a direction that the policy does not isolate have no effect.
-        if !policy.isolates[direction.index()] {
-            continue;
-        }
         let about = matching::policy(cluster, policies, id, pod);
         // A policy about other pods has no say.
         if about == Matched::No {
             continue;
         }
-        isolated = isolated.or(about);
+        selected = selected.or(about);
+        if policy.isolates[direction.index()] {
+            isolated = isolated.or(about);
+        }
+        // Rules of a direction that the policy does not isolate have no effect.
+        if !policy.counts[direction.index()] {
+            continue;
+        }
         for &rule in &policy.rules[direction.index()] {
             allowed = allowed.or(about.and(rule_matches(cluster, policies, flow, rule)));
         }
@@ -224,5 +260,13 @@ fn union(
     if isolated != Matched::No {
         outcomes.deny = true;
     }
-    isolated != Matched::Yes
+    if isolated == Matched::Yes {
+        return false;
+    }
+    // To some enforcers a policy of the other direction is the last word as well.
+    if policies.dataplane.hidden_baseline && selected != Matched::No {
+        outcomes.allow = true;
+        return selected != Matched::Yes;
+    }
+    true
 }

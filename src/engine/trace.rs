@@ -8,8 +8,8 @@ use super::reference::{self, Flow};
 use super::verdict::{Decision, Unknown};
 use crate::cluster::{AddressKnowledge, ClusterState, Labels, PodId, Requirement, Selector};
 use crate::policy::{
-    Action, Combine, Direction, NamespaceMatch, PeerMatch, Peers, PolicyId, PolicySet, RuleId,
-    Tier, TierName,
+    Action, Certainty, Combine, Direction, NamespaceMatch, PeerMatch, Peers, PolicyId, PolicySet,
+    RuleId, Tier, TierName,
 };
 
 /// The whole decision about one connection.
@@ -19,7 +19,8 @@ pub struct Trace {
     pub flow: Flow,
     /// The verdict.
     pub decision: Decision,
-    /// A pod talks to itself, or the ends have no address family in common: no policy is asked.
+    /// What decides without policies: a pod talks to itself, the ends have no address family in common,
+    /// or the dataplane drops the connection.
     pub shortcut: Option<Step>,
     /// Egress of the source, then ingress of the destination.
     pub directions: [DirectionTrace; 2],
@@ -62,6 +63,10 @@ pub enum Step {
     Default,
     /// Nothing enforces policies: everything is allowed.
     NotEnforced,
+    /// The enforcer leaves the address family alone: everything is allowed.
+    FamilyNotPoliced,
+    /// The dataplane drops the connection, whatever policies say.
+    Dropped,
     /// A rule allows it.
     Rule(RuleId),
     /// A rule denies it.
@@ -76,7 +81,9 @@ impl Step {
     /// The verdict that it tells.
     pub fn decision(&self) -> Decision {
         match self {
-            Self::Isolated(_) | Self::Denied(_) | Self::NoCommonFamily => Decision::Denied,
+            Self::Isolated(_) | Self::Denied(_) | Self::NoCommonFamily | Self::Dropped => {
+                Decision::Denied
+            }
             Self::Unknown(..) => Decision::Unknown,
             Self::Loopback
             | Self::NotAPod
@@ -84,6 +91,7 @@ impl Step {
             | Self::OwnNode
             | Self::Default
             | Self::NotEnforced
+            | Self::FamilyNotPoliced
             | Self::Rule(_) => Decision::Allowed,
         }
     }
@@ -175,15 +183,24 @@ pub enum PeerMiss {
 pub fn trace(cluster: &ClusterState, policies: &PolicySet, flow: &Flow) -> Trace {
     let decision = reference::evaluate(cluster, policies, flow);
     let has = |peer: &Peer| peer.families(cluster).contains(&flow.family);
+    let directions =
+        Direction::ALL.map(|direction| trace_direction(cluster, policies, flow, direction));
+    let allowed = directions.iter().all(|direction| direction.decision == Decision::Allowed);
     let shortcut = if !has(&flow.source) || !has(&flow.destination) {
         Some(Step::NoCommonFamily)
     } else if matching::is_loopback(cluster, &flow.source, &flow.destination) {
         Some(Step::Loopback)
     } else {
-        None
+        // What policies deny is told first.
+        match reference::dropped(cluster, policies, flow) {
+            Certainty::Yes if decision == Decision::Denied && allowed => Some(Step::Dropped),
+            Certainty::Yes if directions.iter().all(|d| d.decision != Decision::Denied) => {
+                Some(Step::Dropped)
+            }
+            Certainty::Maybe if allowed => Some(Step::Unknown(Unknown::Dropped, None)),
+            _ => None,
+        }
     };
-    let directions =
-        Direction::ALL.map(|direction| trace_direction(cluster, policies, flow, direction));
     Trace { flow: flow.clone(), decision, shortcut, directions }
 }
 
@@ -213,8 +230,8 @@ fn trace_direction(
         return out;
     };
     let own_node = match direction {
-        Direction::Ingress => matching::from_own_node(cluster, pod, other),
-        Direction::Egress => Matched::No,
+        Direction::Egress if !policies.dataplane.reaches_own_node => Matched::No,
+        Direction::Egress | Direction::Ingress => matching::own_node(cluster, pod, other),
     };
     let mut walk = Walk { cluster, policies, flow, direction, pod, found: Found::default() };
     walk.tiers(&policies.tiers);
@@ -227,14 +244,17 @@ fn trace_direction(
         found.doubts.push((why, None));
         found.allow.get_or_insert((Step::OwnNode, false));
     }
+    let unpoliced = policies.dataplane.unpoliced(flow.family);
     let mut step = match (own_node, blind) {
+        _ if unpoliced == Certainty::Yes => Step::FamilyNotPoliced,
         (Matched::Yes, _) => Step::OwnNode,
         (_, Some(blind)) => Step::Unknown(Unknown::BlindSpot(blind.spot), None),
         _ if policies.ignored => Step::NotEnforced,
         _ => found.step(),
     };
     // A firewall's word counts where the tiers do not deny already.
-    if direction == Direction::Egress && other.subject(cluster).is_none() {
+    let outside = direction == Direction::Egress && other.subject(cluster).is_none();
+    if outside && !matches!(step, Step::FamilyNotPoliced | Step::OwnNode) {
         for firewall in &policies.firewalls {
             walk.tiers(std::slice::from_ref(firewall));
             let mut found = std::mem::take(&mut walk.found);
@@ -248,6 +268,13 @@ fn trace_direction(
             if stronger {
                 step = own;
             }
+        }
+    }
+    if step.decision() == Decision::Denied {
+        if policies.dataplane.unknown_enforcer {
+            step = Step::Unknown(Unknown::Enforcer, None);
+        } else if unpoliced == Certainty::Maybe {
+            step = Step::Unknown(Unknown::Family, None);
         }
     }
     out.past_network_policies = past_network_policies(&walk, &step);
@@ -321,7 +348,7 @@ impl Walk<'_> {
             if asked {
                 asked = match tier.combine {
                     Combine::FirstMatch => self.first_match(tier),
-                    Combine::Union => self.union(&traces),
+                    Combine::Union => self.union(tier, &traces),
                 };
             }
             self.found.policies.extend(traces);
@@ -343,6 +370,14 @@ impl Walk<'_> {
         matching::peers(self.cluster, self.policies.rule(rule), other, self.flow.family)
     }
 
+    /// Whether a rule that counts is about both ends.
+    fn matches(&self, id: RuleId) -> Matched {
+        let rule = self.policies.rule(id);
+        matching::own(self.cluster, rule, self.pod, self.flow.family)
+            .and(self.peer(id))
+            .and(matching::effect(self.policies, id))
+    }
+
     fn port(&self, rule: RuleId) -> bool {
         let rule = self.policies.rule(rule);
         let ports = matching::rule_ports(self.cluster, self.policies, rule, &self.flow.destination);
@@ -356,7 +391,9 @@ impl Walk<'_> {
         for &id in &tier.policies {
             let policy = self.policies.policy(id);
             let part = match tier.combine {
-                Combine::Union => policy.isolates[at],
+                Combine::Union => {
+                    policy.isolates[at] || policy.counts[at] && !policy.rules[at].is_empty()
+                }
                 Combine::FirstMatch => !policy.rules[at].is_empty(),
             };
             if !part || self.about(id) == Matched::No {
@@ -364,7 +401,7 @@ impl Walk<'_> {
             }
             let rules = policy.rules[at].iter().map(|&rule| RuleTrace {
                 rule,
-                peer: self.peer(rule).and(matching::effect(self.policies, rule)).into(),
+                peer: self.matches(rule).into(),
                 port: self.port(rule),
             });
             out.push(PolicyTrace { policy: id, rules: rules.collect() });
@@ -388,7 +425,7 @@ impl Walk<'_> {
                     if !self.port(id) {
                         continue;
                     }
-                    let matched = about.and(self.peer(id)).and(matching::effect(policies, id));
+                    let matched = about.and(self.matches(id));
                     if matched == Matched::No {
                         continue;
                     }
@@ -427,14 +464,20 @@ impl Walk<'_> {
         true
     }
 
-    fn union(&mut self, traces: &[PolicyTrace]) -> bool {
+    fn union(&mut self, tier: &Tier, traces: &[PolicyTrace]) -> bool {
         let (mut isolated, mut allowed) = (Matched::No, Matched::No);
         for trace in traces {
             let about = self.about(trace.policy);
             if let Matched::Unknown(why) = about {
                 self.found.doubts.push((why, None));
             }
-            isolated = isolated.or(about);
+            let policy = self.policies.policy(trace.policy);
+            if policy.isolates[self.direction.index()] {
+                isolated = isolated.or(about);
+            }
+            if !policy.counts[self.direction.index()] {
+                continue;
+            }
             for rule in trace.rules.iter().filter(|rule| rule.port) {
                 let matched = about.and(match rule.peer {
                     Outcome::Matches => Matched::Yes,
@@ -461,7 +504,21 @@ impl Walk<'_> {
             let sure = isolated == Matched::Yes;
             Found::note(&mut self.found.deny, Step::Isolated(isolating(traces)), sure);
         }
-        isolated != Matched::Yes
+        if isolated == Matched::Yes {
+            return false;
+        }
+        if self.policies.dataplane.hidden_baseline {
+            let selected =
+                tier.policies.iter().map(|&id| self.about(id)).fold(Matched::No, Matched::or);
+            if selected != Matched::No {
+                Found::note(&mut self.found.allow, Step::Default, selected == Matched::Yes);
+                if let Matched::Unknown(why) = selected {
+                    self.found.doubts.push((why, None));
+                }
+                return selected != Matched::Yes;
+            }
+        }
+        true
     }
 }
 
@@ -517,11 +574,13 @@ fn peer_miss(
     flow: &Flow,
 ) -> (usize, PeerMiss) {
     match (selector, other) {
-        (PeerMatch::Addresses(_), other) => match other.address(cluster, flow.family) {
+        (PeerMatch::Addresses(..), other) => match other.address(cluster, flow.family) {
             AddressKnowledge::Exactly(_) => (3, PeerMiss::Address),
             _ => (4, PeerMiss::Address),
         },
-        (PeerMatch::Nodes(_) | PeerMatch::Domains(_), _) => (4, PeerMiss::Address),
+        (PeerMatch::Nodes(_) | PeerMatch::Domains(_) | PeerMatch::Placed(_), _) => {
+            (4, PeerMiss::Address)
+        }
         (PeerMatch::Pods(_), Peer::Node(..) | Peer::External(_) | Peer::Name(..)) => {
             (5, PeerMiss::NotAPod)
         }

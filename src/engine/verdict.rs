@@ -27,6 +27,12 @@ pub enum Unknown {
     PolicyDoubt(PolicyId),
     /// It cannot be said what the rule does.
     RuleDoubt(RuleId),
+    /// It cannot be said whether the enforcer lets the protocol through at all.
+    Dropped,
+    /// It cannot be said whether policies are enforced for the address family.
+    Family,
+    /// It cannot be said whether anything enforces policies.
+    Enforcer,
     /// These policies say different things, and have the same priority.
     Tie(PolicyId, PolicyId),
     /// Something in the input may be a policy for the pod: the place in the list of blind spots.
@@ -45,6 +51,12 @@ pub enum Decision {
 }
 
 impl Decision {
+    /// What is denied may be allowed after all.
+    #[must_use]
+    pub(super) fn or_unknown(self) -> Self {
+        if self == Self::Denied { Self::Unknown } else { self }
+    }
+
     /// Both must allow.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
@@ -74,6 +86,23 @@ impl Verdict {
     /// Everything is denied.
     pub fn none() -> Self {
         Self { allowed: ConnectionSet::empty(), unknown: ConnectionSet::empty() }
+    }
+
+    /// What is denied may be allowed after all.
+    #[must_use]
+    pub(super) fn or_unknown(self) -> Self {
+        Self { unknown: ConnectionSet::all().difference(&self.allowed), allowed: self.allowed }
+    }
+
+    /// Of these connections, `surely` are dropped, and `maybe` may be.
+    #[must_use]
+    pub(super) fn without(&self, surely: &ConnectionSet, maybe: &ConnectionSet) -> Self {
+        let allowed = self.allowed.difference(surely);
+        let doubtful = allowed.intersection(maybe);
+        Self {
+            allowed: allowed.difference(maybe),
+            unknown: self.unknown.difference(surely).union(&doubtful),
+        }
     }
 
     /// What is denied.

@@ -1,8 +1,10 @@
 //! What a policy can say, whatever API it is written in.
 
-use crate::cluster::{Namespace, NamespaceId, Pod, Selector};
+use super::effect::EffectId;
+use crate::cluster::{Namespace, NamespaceId, NodeId, Pod, PodId, Selector};
 use crate::diagnostic::Span;
-use crate::net::{ConnectionSet, DomainPattern, IpSet, Protocol};
+use crate::net::{ConnectionSet, DomainPattern, Family, IpSet, Protocol};
+use ipnet::IpNet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -75,9 +77,52 @@ pub struct PolicySet {
     pub blind: Vec<Blind>,
     /// Policies are there, and nothing enforces them.
     pub ignored: bool,
+    /// What the dataplane does whatever policies say.
+    pub dataplane: Dataplane,
+}
+
+/// A yes, a no, or something that nobody can say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Certainty {
+    /// It does not happen.
+    #[default]
+    No,
+    /// It may happen.
+    Maybe,
+    /// It happens.
+    Yes,
+}
+
+/// Implicit rules, above and below all tiers: the habits of an enforcer that no policy states.
+///
+/// The default is what the Kubernetes documentation promises.
+#[derive(Clone, Debug, Default)]
+pub struct Dataplane {
     /// Whether names of ports that init containers (sidecars) declare resolve. The API does not
     /// say; SIG-Network's reference engine and Cilium say no, Calico says yes.
     pub sidecar_port_names: bool,
+    /// Connections that are dropped wherever a pod with an address of its own is an end.
+    pub dropped: ConnectionSet,
+    /// Connections of which it cannot be said whether they are dropped so.
+    pub maybe_dropped: ConnectionSet,
+    /// Whether policies leave a family alone, by [`Family`]: IPv4, then IPv6.
+    pub unpoliced: [Certainty; 2],
+    /// A pod always reaches the node that it runs on, as that node always reaches it.
+    pub reaches_own_node: bool,
+    /// A NetworkPolicy that selects a pod for either direction keeps the Baseline tier from being asked.
+    pub hidden_baseline: bool,
+    /// Nobody knows whether anything enforces policies.
+    pub unknown_enforcer: bool,
+}
+
+impl Dataplane {
+    /// Whether policies leave a family alone.
+    pub fn unpoliced(&self, family: Family) -> Certainty {
+        match family {
+            Family::V4 => self.unpoliced[0],
+            Family::V6 => self.unpoliced[1],
+        }
+    }
 }
 
 impl PolicySet {
@@ -177,6 +222,9 @@ pub struct Policy {
     pub subject: PodsMatch,
     /// Whether it isolates its subjects, by [`Direction::index`].
     pub isolates: [bool; 2],
+    /// Whether its rules count, by [`Direction::index`]: of a union, where it isolates; some enforcers
+    /// let them count elsewhere.
+    pub counts: [bool; 2],
     /// Its rules, in order, by [`Direction::index`].
     pub rules: [Vec<RuleId>; 2],
     /// Its place in a tier whose order counts: the lower, the sooner; the API's `priority`.
@@ -200,12 +248,16 @@ pub struct Rule {
     pub name: Option<Arc<str>>,
     /// What it does.
     pub action: Action,
+    /// What the pod that the policy selects must itself match, if anything more than the policy says.
+    pub own: Option<Vec<PeerMatch>>,
     /// Whom it matches at the other end.
     pub peers: Peers,
     /// Which destination ports it matches.
     pub ports: Ports,
     /// Why nobody can say what it does where it matches, if that is so.
     pub doubt: Option<Arc<str>>,
+    /// What an enforcer made of it that it does not say.
+    pub effects: Vec<EffectId>,
     /// Where it stands.
     pub span: Span,
 }
@@ -224,8 +276,28 @@ pub enum Peers {
 pub struct PeerSelector {
     /// What it matches.
     pub matches: PeerMatch,
+    /// How it is written.
+    pub form: PeerForm,
     /// Where it stands.
     pub span: Span,
+}
+
+/// How a peer is written: enforcers make something of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PeerForm {
+    /// `podSelector`, alone or beside a `namespaceSelector`.
+    Pods,
+    /// `namespaceSelector` alone.
+    Namespaces,
+    /// `ipBlock`
+    Block {
+        /// `cidr`
+        cidr: IpNet,
+        /// `except`
+        except: Vec<IpNet>,
+    },
+    /// A peer of another API.
+    Other,
 }
 
 /// What a peer selector matches.
@@ -233,12 +305,37 @@ pub struct PeerSelector {
 pub enum PeerMatch {
     /// Pods by labels; never a pod on its node's network, nor an address outside.
     Pods(PodsMatch),
-    /// Whoever has one of these addresses, pods and nodes included.
-    Addresses(IpSet),
+    /// Whoever has one of these addresses, as far as it reaches.
+    Addresses(IpSet, Reach),
+    /// Whoever has the address of one of these nodes.
+    Placed(Placed),
     /// Nodes by labels, at whichever of their addresses; with them the pods on their network.
     Nodes(Selector),
     /// Whoever has an address that one of these names has at the time.
     Domains(Vec<DomainPattern>),
+}
+
+/// Whom a block of addresses reaches inside of the cluster; outside it reaches everybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Reach {
+    /// Pods with an address of their own.
+    pub pods: bool,
+    /// Nodes, and the pods on their network.
+    pub nodes: bool,
+}
+
+impl Reach {
+    /// Everybody, as the API has it.
+    pub const EVERYBODY: Self = Self { pods: true, nodes: true };
+}
+
+/// Pods on their node's network, seen as the nodes that they are.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Placed {
+    /// The nodes, ascending.
+    pub nodes: Vec<NodeId>,
+    /// Pods of which it is not known on which node they run, ascending.
+    pub unplaced: Vec<PodId>,
 }
 
 /// Pods by their namespace and labels.
@@ -296,6 +393,8 @@ pub enum Ports {
 pub struct PortSelector {
     /// What it matches.
     pub matches: PortMatch,
+    /// `port`, where an `endPort` stands beside it.
+    pub first: Option<(Protocol, u16)>,
     /// Where it stands.
     pub span: Span,
 }

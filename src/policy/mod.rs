@@ -10,13 +10,15 @@
 //! ```
 
 mod compile;
+mod effect;
 mod ir;
 mod tie;
 
 pub use compile::compile;
+pub use effect::EffectId;
 pub use ir::{
-    Action, Blind, Combine, Direction, NamespaceMatch, PeerMatch, PeerSelector, Peers, PodsMatch,
-    Policy, PolicyId, PolicyKind, PolicySet, PortMatch, PortSelector, Ports, Rule, RuleId, Tier,
-    TierName,
+    Action, Blind, Certainty, Combine, Dataplane, Direction, NamespaceMatch, PeerForm, PeerMatch,
+    PeerSelector, Peers, Placed, PodsMatch, Policy, PolicyId, PolicyKind, PolicySet, PortMatch,
+    PortSelector, Ports, Reach, Rule, RuleId, Tier, TierName,
 };
 pub use tie::ties;

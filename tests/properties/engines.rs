@@ -1,14 +1,14 @@
 //! Every verdict of the fast engine is the reference's, and traces tell the same story.
 
 use super::clusters::{PORTS, Random, cluster, name};
-use kubereach::cluster::Selector;
+use kubereach::cluster::{ClusterState, Selector};
 use kubereach::engine::reference::{Flow, evaluate};
 use kubereach::engine::{Decision, Model, Peer, Step, common_families, trace};
 use kubereach::net::{ConnectionSet, DomainPattern, IpSet, Protocol, Wildcard};
 use kubereach::policy::{
-    Action, Combine, Direction, NamespaceMatch, PeerMatch, PeerSelector, Peers, PodsMatch, Policy,
-    PolicyId, PolicyKind, PolicySet, PortMatch, PortSelector, Ports, Rule, RuleId, Tier, TierName,
-    compile,
+    Action, Certainty, Combine, Direction, NamespaceMatch, PeerForm, PeerMatch, PeerSelector,
+    Peers, Placed, PodsMatch, Policy, PolicyId, PolicyKind, PolicySet, PortMatch, PortSelector,
+    Ports, Reach, Rule, RuleId, Tier, TierName, compile,
 };
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -72,6 +72,7 @@ fn add_tiers(r: &mut Random, set: &mut PolicySet) {
                 name: format!("admin{at}").into(),
                 subject,
                 isolates: [false, false],
+                counts: [true, true],
                 rules,
                 order,
                 doubt: r.one_in(12).then(|| "nobody knows".into()),
@@ -99,7 +100,7 @@ fn pods_match(r: &mut Random, set: &PolicySet) -> PodsMatch {
         .flatten()
         .filter_map(|selector| match &selector.matches {
             PeerMatch::Pods(pods) => Some(pods),
-            PeerMatch::Addresses(_) | PeerMatch::Nodes(_) | PeerMatch::Domains(_) => None,
+            _ => None,
         })
         .collect();
     if known.is_empty() || r.one_in(3) {
@@ -131,11 +132,12 @@ fn rule(
         } else if kind == 2 {
             let block =
                 *r.pick(&["0.0.0.0/0", "10.244.0.0/16", "::/0", "203.0.113.0/24", "10.250.0.1/32"]);
-            PeerMatch::Addresses(IpSet::block(block.parse().expect("a block")))
+            let reach = Reach { pods: !r.one_in(3), nodes: !r.one_in(3) };
+            PeerMatch::Addresses(IpSet::block(block.parse().expect("a block")), reach)
         } else {
             PeerMatch::Pods(pods_match(r, set))
         };
-        PeerSelector { matches, span }
+        PeerSelector { matches, form: PeerForm::Other, span }
     };
     let port = |r: &mut Random| {
         let protocol = *r.pick(&Protocol::ALL);
@@ -144,13 +146,15 @@ fn rule(
             1 => PortMatch::Numbers(ConnectionSet::range(protocol, 53, *r.pick(&PORTS))),
             _ => PortMatch::Numbers(ConnectionSet::port(protocol, *r.pick(&PORTS))),
         };
-        PortSelector { matches, span }
+        PortSelector { matches, first: None, span }
     };
     Rule {
         policy,
         direction,
         index,
         name: None,
+        own: if r.one_in(8) { Some(vec![peer(r).matches]) } else { None },
+        effects: Vec::new(),
         doubt: r.one_in(15).then(|| "nobody knows".into()),
         action: *r.pick(&[Action::Allow, Action::Deny, Action::Pass]),
         // A rule of an admin policy always names its peers.
@@ -164,12 +168,53 @@ fn rule(
     }
 }
 
+/// What enforcers do that no policy says.
+fn habits(r: &mut Random, cluster: &ClusterState, set: &mut PolicySet) {
+    let dataplane = &mut set.dataplane;
+    dataplane.sidecar_port_names = r.one_in(2);
+    dataplane.reaches_own_node = r.one_in(4);
+    dataplane.hidden_baseline = r.one_in(4);
+    dataplane.unknown_enforcer = r.one_in(12);
+    dataplane.unpoliced[1] =
+        *r.pick(&[Certainty::No, Certainty::No, Certainty::Maybe, Certainty::Yes]);
+    match r.below(8) {
+        0 => dataplane.dropped = ConnectionSet::protocol(Protocol::Sctp),
+        1 => dataplane.maybe_dropped = ConnectionSet::protocol(Protocol::Sctp),
+        _ => {}
+    }
+    for policy in &mut set.policies {
+        if r.one_in(6) {
+            let at = r.below(2);
+            policy.counts[at] = true;
+            policy.isolates[at] |= r.one_in(2) && !policy.rules[at].is_empty();
+        }
+    }
+    for rule in &mut set.rules {
+        let Peers::Of(list) = &mut rule.peers else { continue };
+        if r.one_in(10) {
+            let placed = Placed {
+                nodes: cluster.node_ids().filter(|_| r.one_in(2)).collect(),
+                unplaced: cluster
+                    .pod_ids()
+                    .filter(|&id| cluster.pod(id).host_network && cluster.pod(id).node.is_none())
+                    .filter(|_| r.one_in(2))
+                    .collect(),
+            };
+            list.push(PeerSelector {
+                matches: PeerMatch::Placed(placed),
+                form: PeerForm::Other,
+                span: kubereach::diagnostic::Span::default(),
+            });
+        }
+    }
+}
+
 /// Compares the engines on one cluster; returns how many verdicts were compared.
 fn compare(seed: u64, tiers: bool) -> usize {
     let mut r = Random::new(seed);
     let cluster = cluster(&mut r);
     let mut policies = compile(&cluster);
-    policies.sidecar_port_names = r.one_in(2);
+    habits(&mut r, &cluster, &mut policies);
     if tiers {
         add_tiers(&mut r, &mut policies);
     }
@@ -266,6 +311,9 @@ fn traces_fold_to_the_verdict() {
         if r.one_in(2) {
             add_tiers(&mut r, &mut policies);
         }
+        if r.one_in(2) {
+            habits(&mut r, &cluster, &mut policies);
+        }
         let model = Model::new(&cluster, &policies);
         let peers = peers(&model);
         for _ in 0..8 {
@@ -283,6 +331,7 @@ fn traces_fold_to_the_verdict() {
             let trace = trace(&cluster, &policies, &flow);
             let folded = match &trace.shortcut {
                 Some(Step::Loopback) => Decision::Allowed,
+                Some(Step::Unknown(..)) => Decision::Unknown,
                 Some(_) => Decision::Denied,
                 None => trace
                     .directions
@@ -315,7 +364,9 @@ fn traces_fold_to_the_verdict() {
 /// The verdict that a step tells.
 fn told_by(step: &Step) -> Decision {
     match step {
-        Step::Isolated(_) | Step::Denied(_) | Step::NoCommonFamily => Decision::Denied,
+        Step::Isolated(_) | Step::Denied(_) | Step::NoCommonFamily | Step::Dropped => {
+            Decision::Denied
+        }
         Step::Unknown(..) => Decision::Unknown,
         _ => Decision::Allowed,
     }
@@ -342,6 +393,8 @@ fn more_policies_allow_rules_never_close_and_isolation_never_opens() {
                     index: 99,
                     name: None,
                     doubt: None,
+                    own: None,
+                    effects: Vec::new(),
                     action: Action::Allow,
                     peers: Peers::Any,
                     ports: Ports::Any,

@@ -4,8 +4,8 @@
 //! `apis/v1alpha2/clusternetworkpolicy_types.go` of kubernetes-sigs/network-policy-api.
 
 use super::super::ir::{
-    Action, Direction, NamespaceMatch, PeerMatch, PeerSelector, Peers, PodsMatch, Policy, PolicyId,
-    PolicyKind, PolicySet, PortMatch, PortSelector, Ports, Rule, RuleId,
+    Action, Direction, NamespaceMatch, PeerForm, PeerMatch, PeerSelector, Peers, PodsMatch, Policy,
+    PolicyId, PolicyKind, PolicySet, PortMatch, PortSelector, Ports, Reach, Rule, RuleId,
 };
 use crate::cluster::{
     AdminKind, AdminPeer, AdminPolicyResource, AdminPort, AdminPortResource, AdminRuleResource,
@@ -45,6 +45,7 @@ fn one(resource: &AdminPolicyResource, set: &mut PolicySet) -> PolicyId {
         name: Arc::clone(&resource.meta.name),
         subject: pods(&resource.subject),
         isolates: [false, false],
+        counts: [true, true],
         rules,
         order: resource.priority,
         doubt: None,
@@ -76,6 +77,7 @@ fn compile_rule(
             RuleAction::Deny => Action::Deny,
             RuleAction::Pass => Action::Pass,
         },
+        own: None,
         peers: Peers::Of(Vec::new()),
         ports: if rule.ports.is_empty() {
             Ports::Any
@@ -83,6 +85,7 @@ fn compile_rule(
             Ports::Of(rule.ports.iter().flat_map(ports).collect())
         },
         doubt: None,
+        effects: Vec::new(),
         span: rule.span,
     };
     let mut peers = Vec::new();
@@ -91,7 +94,7 @@ fn compile_rule(
             AdminPeer::Pods(selector) => PeerMatch::Pods(pods(selector)),
             AdminPeer::Nodes(selector) => PeerMatch::Nodes(selector.into()),
             AdminPeer::Networks(blocks) => {
-                PeerMatch::Addresses(IpSet::blocks(blocks.iter().copied()))
+                PeerMatch::Addresses(IpSet::blocks(blocks.iter().copied()), Reach::EVERYBODY)
             }
             AdminPeer::Domains(names) => {
                 if rule.action != RuleAction::Allow {
@@ -113,7 +116,7 @@ fn compile_rule(
                 };
             }
         };
-        peers.push(PeerSelector { matches, span: peer.span });
+        peers.push(PeerSelector { matches, form: PeerForm::Other, span: peer.span });
     }
     compiled.peers = Peers::Of(peers);
     compiled
@@ -121,7 +124,7 @@ fn compile_rule(
 
 /// A name is one of whichever protocol the container's port has.
 fn ports(port: &AdminPortResource) -> Vec<PortSelector> {
-    let selector = |matches| PortSelector { matches, span: port.span };
+    let selector = |matches| PortSelector { matches, first: None, span: port.span };
     match &port.selects {
         AdminPort::Range(protocol, first, last) => {
             vec![selector(PortMatch::Numbers(ConnectionSet::range(*protocol, *first, *last)))]

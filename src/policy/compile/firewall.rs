@@ -4,8 +4,8 @@
 //! `pkg/network/node/{egress_network_policy,ovscontroller}.go` of openshift/sdn (EgressNetworkPolicy).
 
 use super::super::ir::{
-    Action, Direction, NamespaceMatch, PeerMatch, PeerSelector, Peers, PodsMatch, Policy, PolicyId,
-    PolicyKind, PolicySet, PortMatch, PortSelector, Ports, Rule, RuleId,
+    Action, Direction, NamespaceMatch, PeerForm, PeerMatch, PeerSelector, Peers, PodsMatch, Policy,
+    PolicyId, PolicyKind, PolicySet, PortMatch, PortSelector, Ports, Reach, Rule, RuleId,
 };
 use crate::cluster::{
     ClusterState, FirewallKind, FirewallObject, FirewallPeer, FirewallRuleResource, Selector,
@@ -51,9 +51,11 @@ fn one(object: &FirewallObject, contested: bool, set: &mut PolicySet) -> PolicyI
             index: 0,
             name: Some("the namespace has several EgressNetworkPolicies".into()),
             action: Action::Deny,
+            own: None,
             peers: Peers::Any,
             ports: Ports::Any,
             doubt: None,
+            effects: Vec::new(),
             span: resource.meta.span,
         });
     } else if !resource.broken {
@@ -73,6 +75,7 @@ fn one(object: &FirewallObject, contested: bool, set: &mut PolicySet) -> PolicyI
             pods: Selector::everything(),
         },
         isolates: [false, false],
+        counts: [true, true],
         rules: [egress, Vec::new()],
         order: 0,
         doubt: None,
@@ -83,12 +86,13 @@ fn one(object: &FirewallObject, contested: bool, set: &mut PolicySet) -> PolicyI
 
 fn compile_rule(rule: &FirewallRuleResource, policy: PolicyId, index: usize) -> Rule {
     let matches = match &rule.to {
-        FirewallPeer::Block(block) => PeerMatch::Addresses(IpSet::block(*block)),
+        FirewallPeer::Block(block) => PeerMatch::Addresses(IpSet::block(*block), Reach::EVERYBODY),
         FirewallPeer::Domain(name) => PeerMatch::Domains(vec![name.clone()]),
         FirewallPeer::Nodes(selector) => PeerMatch::Nodes(selector.into()),
     };
     let ports = rule.ports.iter().map(|&(protocol, number, span)| PortSelector {
         matches: PortMatch::Numbers(ConnectionSet::port(protocol, number)),
+        first: None,
         span,
     });
     Rule {
@@ -97,9 +101,11 @@ fn compile_rule(rule: &FirewallRuleResource, policy: PolicyId, index: usize) -> 
         index,
         name: None,
         action: if rule.allow { Action::Allow } else { Action::Deny },
-        peers: Peers::Of(vec![PeerSelector { matches, span: rule.to_span }]),
+        own: None,
+        peers: Peers::Of(vec![PeerSelector { matches, form: PeerForm::Other, span: rule.to_span }]),
         ports: if rule.ports.is_empty() { Ports::Any } else { Ports::Of(ports.collect()) },
         doubt: None,
+        effects: Vec::new(),
         span: rule.span,
     }
 }

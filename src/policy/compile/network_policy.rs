@@ -3,8 +3,8 @@
 //! Meaning: <https://kubernetes.io/docs/reference/kubernetes-api/policy-resources/network-policy-v1/>.
 
 use super::super::ir::{
-    Action, Direction, NamespaceMatch, PeerMatch, PeerSelector, Peers, PodsMatch, Policy, PolicyId,
-    PolicyKind, PolicySet, PortMatch, PortSelector, Ports, Rule, RuleId,
+    Action, Direction, NamespaceMatch, PeerForm, PeerMatch, PeerSelector, Peers, PodsMatch, Policy,
+    PolicyId, PolicyKind, PolicySet, PortMatch, PortSelector, Ports, Reach, Rule, RuleId,
 };
 use crate::cluster::{
     ClusterState, NamespaceId, PeerSelects, PolicyObject, PortRef, PortResource, RuleResource,
@@ -39,6 +39,7 @@ fn one(object: &PolicyObject, set: &mut PolicySet) -> PolicyId {
             pods: Selector::from(&resource.pod_selector),
         },
         isolates: [resource.isolates_egress, resource.isolates_ingress],
+        counts: [resource.isolates_egress, resource.isolates_ingress],
         rules,
         order: 0,
         doubt: None,
@@ -65,21 +66,37 @@ fn compile_rule(
             }),
             PeerSelects::Block { cidr, except } => PeerMatch::Addresses(
                 IpSet::block(*cidr).difference(&IpSet::blocks(except.iter().copied())),
+                Reach::EVERYBODY,
             ),
         };
-        PeerSelector { matches, span: peer.span }
+        let form = match &peer.selects {
+            PeerSelects::Pods { pods: Some(_), .. } => PeerForm::Pods,
+            PeerSelects::Pods { pods: None, .. } => PeerForm::Namespaces,
+            PeerSelects::Block { cidr, except } => {
+                PeerForm::Block { cidr: *cidr, except: except.clone() }
+            }
+        };
+        PeerSelector { matches, form, span: peer.span }
     });
-    let ports =
-        rule.ports.iter().map(|port| PortSelector { matches: port_match(port), span: port.span });
+    let ports = rule.ports.iter().map(|port| PortSelector {
+        matches: port_match(port),
+        first: match (&port.port, port.end_port) {
+            (Some(PortRef::Number(first)), Some(_)) => Some((port.protocol, *first)),
+            _ => None,
+        },
+        span: port.span,
+    });
     Rule {
         policy,
         direction,
         index,
         name: None,
         action: Action::Allow,
+        own: None,
         peers: if rule.peers.is_empty() { Peers::Any } else { Peers::Of(peers.collect()) },
         ports: if rule.ports.is_empty() { Ports::Any } else { Ports::Of(ports.collect()) },
         doubt: None,
+        effects: Vec::new(),
         span: rule.span,
     }
 }
