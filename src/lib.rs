@@ -12,16 +12,15 @@
 //! a later one: `tests/architecture.rs` holds them to it.
 //!
 //! ```
-//! use kubereach::analysis::{Answer, Options, World, can, resolve_endpoint};
-//! use kubereach::engine::Model;
+//! use kubereach::analysis::{Answer, Engines, Options, World, can, resolve_endpoint};
 //! use kubereach::manifest::{InputPath, load};
 //!
 //! let loaded = load(&[InputPath::from("scenarios/shop")], &mut std::io::empty());
 //! let world = World::new(loaded, Options::default());
-//! let model = Model::new(&world.cluster, &world.policies);
+//! let engines = Engines::new(&world);
 //! let web = resolve_endpoint(&world, "shop/deploy/web")?;
 //! let db = resolve_endpoint(&world, "shop/sts/db")?;
-//! let answer = can(&world, &model, &web, &db, &["5432".parse()?])?;
+//! let answer = can(&world, &engines, &web, &db, &["5432".parse()?])?;
 //! assert_eq!(answer.answer, Answer::Denied);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

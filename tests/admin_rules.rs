@@ -7,9 +7,8 @@
 #![expect(clippy::panic, reason = "helpers of tests, which say what they found")]
 
 use kubereach::analysis::Answer::{self, Allowed, Denied, Undetermined};
-use kubereach::analysis::{Options, World, can, resolve_endpoint};
+use kubereach::analysis::{Engines, Options, World, can, resolve_endpoint};
 use kubereach::diagnostic::{Code, Severity};
-use kubereach::engine::Model;
 use kubereach::manifest::load_text;
 
 /// Two tenants with a web pod each that says where it is, one on its node's network, and the nodes.
@@ -54,9 +53,9 @@ fn world(policies: &[String]) -> World {
 
 fn ask(world: &World, from: &str, to: &str, port: &str) -> Answer {
     let end = |text| resolve_endpoint(world, text).unwrap_or_else(|e| panic!("{text}: {e}"));
-    let model = Model::new(&world.cluster, &world.policies);
+    let engines = Engines::new(world);
     let port = port.parse().unwrap_or_else(|e| panic!("{port}: {e}"));
-    let answer = can(world, &model, &end(from), &end(to), &[port]);
+    let answer = can(world, &engines, &end(from), &end(to), &[port]);
     answer.unwrap_or_else(|e| panic!("{from} {to}: {e}")).answer
 }
 

@@ -25,6 +25,7 @@
 mod corpus;
 
 use kubereach::cluster::{AddressOwner, Assumptions, ClusterState, resolve};
+use kubereach::enforcement::{Cni, enforce};
 use kubereach::engine::{Decision, Model, Peer, reference, reference::Flow};
 use kubereach::manifest::load_text;
 use kubereach::net::{Family, IpSet, Protocol};
@@ -161,6 +162,39 @@ fn assert_agrees(tally: &Tally) {
     assert!(tally.ties * 100 < tally.compared, "{} ties", tally.ties);
     let few = &tally.wrong[..tally.wrong.len().min(20)];
     assert!(tally.wrong.is_empty(), "{} differ:\n{}", tally.wrong.len(), few.join("\n"));
+}
+
+/// kubereach's name for that engine, whose reading of the Baseline tier is a habit of it.
+#[test]
+fn as_kube_network_policies_the_baseline_is_hidden_as_recorded() {
+    let cni = Cni::parse("kube-network-policies,variant=npa-v1alpha2").expect("a CNI");
+    let mut probes = 0;
+    for line in corpus::text("KUBEREACH_ADMIN_V1ALPHA2", "admin-v1alpha2.jsonl.gz").lines() {
+        let set: Value = serde_json::from_str(line).expect("a line is a JSON object");
+        let list =
+            serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": set["objects"] });
+        let loaded = load_text("set.json", list.to_string().as_bytes());
+        let (cluster, _) = resolve(loaded.resources, &loaded.set_aside, &Assumptions::default());
+        let policies = enforce(&compile(&cluster), &cluster, &cni).policies;
+        for probe in set["probes"].as_array().into_iter().flatten() {
+            let (source, destination) = (text(&probe[0]), text(&probe[1]));
+            let flow = Flow {
+                source: peer(&cluster, source),
+                destination: peer(&cluster, destination),
+                family: family(source, destination),
+                protocol: Protocol::from_api(text(&probe[3])).expect("a protocol"),
+                port: u16::try_from(probe[2].as_u64().expect("a port")).expect("a port"),
+            };
+            let found = reference::evaluate(&cluster, &policies, &flow);
+            let wanted =
+                if text(&probe[4]) == "allow" { Decision::Allowed } else { Decision::Denied };
+            probes += 1;
+            // A tie is left open by the API, whatever that engine does.
+            let fine = found == wanted || found == Decision::Unknown;
+            assert!(fine, "set {} {probe} is {found:?}", set["id"]);
+        }
+    }
+    assert!(probes > 1_000, "only {probes} probes");
 }
 
 #[test]

@@ -15,8 +15,9 @@
 //!   takes their address for an outside one. kubereach leaves them out, as Calico does, and keeps
 //!   them with `--include-finished`.
 //! - *Named ports of sidecars* resolve on Calico and not in the engine: a trait of the enforcer.
-//! - *Cilium* matches no pod by `ipBlock` and isolates by rules of unlisted directions; its column is
-//!   compared where neither plays a part.
+//! - *SCTP on Cilium* is dropped by the dataplane unless `enable-sctp` is set; the recording is of the policy
+//!   repository, before any dataplane. kubereach answers "undetermined" where policies allow it and
+//!   nobody says what the setting is, and as recorded with `enable-sctp=true`.
 
 #![expect(
     clippy::expect_used,
@@ -27,7 +28,7 @@
 mod corpus;
 
 use kubereach::cluster::{AddressOwner, Assumptions, ClusterState, NodeId, PodId, resolve};
-use kubereach::enforcement;
+use kubereach::enforcement::{Cni, enforce};
 use kubereach::engine::{Decision, Model, Peer, common_families, reference, reference::Flow};
 use kubereach::manifest::load_text;
 use kubereach::net::{Family, IpSet, Protocol};
@@ -239,32 +240,31 @@ fn verdicts_are_those_of_real_packets() {
     assert_agrees(&tally, 1_000);
 }
 
+/// The policies as `--cni` has them.
+fn enforced(cni: &str) -> impl Fn(&ClusterState) -> PolicySet {
+    let cni = Cni::parse(cni).expect("a CNI");
+    move |cluster| enforce(&compile(cluster), cluster, &cni).policies
+}
+
 #[test]
 fn verdicts_are_those_of_calico() {
-    let calico = enforcement::find("calico");
-    let policies = |cluster: &ClusterState| enforcement::enforce(compile(cluster), calico);
-    let tally = compare("calico", false, policies, |_, _, _| None);
+    let tally = compare("calico", false, enforced("calico@3.34"), |_, _, _| None);
     assert_agrees(&tally, 4_000);
 }
 
 #[test]
-fn verdicts_are_those_of_cilium_where_its_traits_play_no_part() {
-    let policies = |cluster: &ClusterState| {
-        let mut set = compile(cluster);
-        // Rules of an unlisted direction isolate and allow.
-        for policy in &mut set.policies {
-            for direction in 0..2 {
-                policy.isolates[direction] |= !policy.rules[direction].is_empty();
-            }
-        }
-        set
-    };
-    let tally = compare("cilium", false, policies, |_, source, destination| {
-        // A block decides for pods: Cilium matches none by address.
-        let pods = matches!((source, destination), (Peer::Pod(_), Peer::Pod(_)));
-        pods.then_some("pods, which no block matches")
-    });
-    assert_agrees(&tally, 500);
+fn verdicts_are_those_of_cilium() {
+    // The recorded policy repository has no dataplane, which would drop SCTP unless it is told not to.
+    let tally = compare("cilium", false, enforced("cilium@1.20,enable-sctp=true"), |_, _, _| None);
+    assert_agrees(&tally, 3_000);
+}
+
+#[test]
+fn verdicts_of_cilium_hold_but_for_sctp_without_a_word_on_it() {
+    let tally = compare("cilium", false, enforced("cilium@1.20"), |_, _, _| None);
+    let sctp = |wrong: &&String| wrong.contains("\"SCTP\"") && wrong.ends_with("is Unknown");
+    let others: Vec<&String> = tally.wrong.iter().filter(|wrong| !sctp(wrong)).collect();
+    assert!(others.is_empty(), "{others:?}");
 }
 
 #[test]

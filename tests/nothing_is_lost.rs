@@ -3,9 +3,8 @@
 
 #![expect(clippy::panic, reason = "helpers of tests, which say what they found")]
 
-use kubereach::analysis::{Answer, Options, World, can, resolve_endpoint};
-use kubereach::enforcement;
-use kubereach::engine::Model;
+use kubereach::analysis::{Answer, Engines, Options, World, can, resolve_endpoint};
+use kubereach::enforcement::Cni;
 use kubereach::manifest::load_text;
 
 fn world(text: &str, options: Options) -> World {
@@ -13,9 +12,9 @@ fn world(text: &str, options: Options) -> World {
 }
 
 fn answer(world: &World, from: &str, to: &str) -> Answer {
-    let model = Model::new(&world.cluster, &world.policies);
+    let engines = Engines::new(world);
     let ends = [from, to].map(|end| resolve_endpoint(world, end).unwrap_or_else(|e| panic!("{e}")));
-    let found = can(world, &model, &ends[0], &ends[1], &[]).unwrap_or_else(|e| panic!("{e}"));
+    let found = can(world, &engines, &ends[0], &ends[1], &[]).unwrap_or_else(|e| panic!("{e}"));
     found.answer
 }
 
@@ -120,12 +119,12 @@ fn a_cni_that_ignores_policies_is_the_reason() {
     let policy = "---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: shop}\nspec: {podSelector: {}, policyTypes: [Ingress, Egress]}\n";
     let text = format!("{PODS}{policy}");
     assert_eq!(answer(&world(&text, Options::default()), "shop/web", "shop/db"), Answer::Denied);
-    let flannel = Options { cni: enforcement::find("flannel"), ..Options::default() };
+    let flannel = Options { cni: Cni::parse("flannel").ok(), ..Options::default() };
     let world = world(&text, flannel);
-    let model = Model::new(&world.cluster, &world.policies);
+    let engines = Engines::new(&world);
     let ends = ["shop/web", "shop/db"]
         .map(|end| resolve_endpoint(&world, end).unwrap_or_else(|e| panic!("{e}")));
-    let found = can(&world, &model, &ends[0], &ends[1], &[]).unwrap_or_else(|e| panic!("{e}"));
+    let found = can(&world, &engines, &ends[0], &ends[1], &[]).unwrap_or_else(|e| panic!("{e}"));
     assert_eq!(found.answer, Answer::Allowed);
     let codes: Vec<&str> = found.groups[0].reasons.iter().map(|reason| reason.code).collect();
     assert_eq!(codes, ["not-enforced", "not-enforced"]);

@@ -3,7 +3,7 @@
 #![expect(clippy::expect_used, reason = "helpers of tests, which say what they found")]
 
 use kubereach::analysis::{Filter, Scenario, World, list, run_scenario};
-use kubereach::enforcement;
+use kubereach::enforcement::Cni;
 use kubereach::engine::Model;
 use kubereach::manifest::{InputPath, load};
 use kubereach::render;
@@ -59,7 +59,7 @@ fn the_loss_of_a_scenarios_policies_is_noticed() {
         let scenario =
             Scenario::read(&folder.join("scenario.yaml")).unwrap_or_else(|e| panic!("{e}"));
         let flannel = scenario
-            .run_with(&folder, enforcement::find("flannel"))
+            .run_with(&folder, Cni::parse("flannel").as_ref().ok())
             .unwrap_or_else(|e| panic!("{e}"));
         assert!(!flannel.failures.is_empty(), "{name} holds without any policy");
     }
@@ -75,7 +75,7 @@ fn graphs_are_not_stale() {
         let scenario =
             Scenario::read(&folder.join("scenario.yaml")).unwrap_or_else(|e| panic!("{e}"));
         let loaded = load(&[InputPath::Path(folder)], &mut std::io::empty());
-        let cni = scenario.cni.as_deref().and_then(enforcement::find);
+        let cni = scenario.cni.as_deref().and_then(|name| Cni::parse(name).ok());
         let world = World::new(loaded, scenario.options(cni).unwrap_or_else(|e| panic!("{e}")));
         let model = Model::new(&world.cluster, &world.policies);
         let listing = list(&world, &model, &Filter::default());

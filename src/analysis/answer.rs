@@ -1,5 +1,6 @@
 //! What answers a question about two ends.
 
+use super::divergence::Divergence;
 use super::reason::Reason;
 use crate::engine::{Decision, Trace};
 use crate::net::{ConnectionSet, Family};
@@ -77,6 +78,8 @@ pub struct Group {
     pub explained: Option<String>,
     /// The decision in full, for one of the pairs on one of the ports.
     pub trace: Option<Trace>,
+    /// Where the CNI parts from what the policies declare, if it does.
+    pub divergence: Option<Divergence>,
 }
 
 impl CanAnswer {

@@ -85,8 +85,8 @@ pub fn parse_resolution(text: &str) -> Result<(DomainName, IpAddr), String> {
     let (name, address) =
         text.split_once('=').ok_or("write NAME=ADDRESS, such as api.example.com=203.0.113.7")?;
     let name = DomainName::new(name).ok_or(format!("`{name}` is no domain name"))?;
-    let address = address.parse().map_err(|_| format!("`{address}` is no IP address"))?;
-    Ok((name, address))
+    let address: IpAddr = address.parse().map_err(|_| format!("`{address}` is no IP address"))?;
+    Ok((name, address.to_canonical()))
 }
 
 /// Resolves the text of an end.
@@ -99,6 +99,27 @@ pub fn resolve_endpoint(world: &World, text: &str) -> Result<Endpoint, EndpointE
     let text = text.trim();
     if text.is_empty() {
         return fail("an end of the question is empty");
+    }
+    if let Some((host, port)) = text.rsplit_once(':')
+        && DomainName::new(host).is_some()
+        && port.parse::<u16>().is_ok()
+    {
+        return fail_with(
+            format!("`{text}` is a host and a port"),
+            format!("write `{host}`, and `--port {port}`"),
+        );
+    }
+    if text.starts_with("*.") {
+        return fail_with(
+            format!("`{text}` is a pattern of names"),
+            "ask about one of them, such as `www` in place of the star",
+        );
+    }
+    if text.contains('.') && !text.is_ascii() {
+        return fail_with(
+            format!("`{text}` is no domain name as resolvers take it"),
+            "write it in ASCII (punycode): `xn--…`",
+        );
     }
     if text == "internet" {
         let both = public_addresses(Family::V4).union(&public_addresses(Family::V6));
@@ -121,6 +142,9 @@ pub fn resolve_endpoint(world: &World, text: &str) -> Result<Endpoint, EndpointE
         let set = own.fold(IpSet::empty(), |all, one| all.union(&IpSet::address(one)));
         let note = format!("{name} is {}, {whose}", texts.join(" and "));
         let endpoint = addresses(cluster, name, &set, None, true);
+        if endpoint.members.is_empty() {
+            return fail(format!("`{name}` has no address of the family asked for"));
+        }
         return Ok(Endpoint { note: Some(note), ..endpoint });
     }
     if let Ok(address) = text.parse::<IpAddr>() {
@@ -157,7 +181,7 @@ pub fn resolve_endpoint(world: &World, text: &str) -> Result<Endpoint, EndpointE
         [namespace, kind, name] => by_kind(world, namespace, kind, name, text),
         _ => fail_with(
             format!("cannot read `{text}` as an end of a question"),
-            "write NAMESPACE/KIND/NAME, KIND/NAME, NAMESPACE/NAME, a label selector, an address, a CIDR block, `internet` or node/NAME",
+            "write NAMESPACE/KIND/NAME, KIND/NAME, NAMESPACE/NAME, a label selector, an address, a CIDR block, a domain name without scheme and port, `internet`, `metadata` or node/NAME",
         ),
     }
 }
@@ -240,6 +264,21 @@ fn by_domain(
         };
     }
     let known = cluster.resolved.get(domain);
+    if domain.as_str().ends_with(".cluster.local") {
+        return fail_with(
+            format!("`{domain}` is no name of a Service"),
+            "a Service's name is NAME.NAMESPACE.svc.cluster.local",
+        );
+    }
+    // In a pod, NAME.NAMESPACE is the Service: `svc.cluster.local` is on its search path.
+    if let Some((name, namespace)) = domain.as_str().split_once('.') {
+        let service = cluster.find_namespace(namespace).is_some_and(|id| {
+            cluster.services.iter().any(|s| s.namespace == id && &*s.name == name)
+        });
+        if service {
+            return by_kind(world, namespace, "svc", name, domain.as_str());
+        }
+    }
     // A name that is nearly one of the input is a typo rather than a host.
     if known.is_none() && error.help.as_ref().is_some_and(|help| help.starts_with("did you mean")) {
         return Err(error);
@@ -508,7 +547,7 @@ fn service_endpoint(
     if let Some(target) = &service.external_name {
         return fail_with(
             format!("`{name}` is an ExternalName Service: it stands for `{target}`"),
-            "ask for the address that this name has",
+            format!("ask about that: `{target}` is an end by itself"),
         );
     }
     if service.selector.is_none() {

@@ -138,7 +138,11 @@ pub(super) fn other_family(
 ) -> Option<(Family, String)> {
     let own = key.family?;
     let other = own.other();
-    let pods = matches!(from, Peer::Pod(_)) && matches!(to, Peer::Pod(_));
+    let pod = |peer: &Peer| matches!(peer, Peer::Pod(_));
+    let name = |peer: &Peer| matches!(peer, Peer::Name(_, None));
+    // Nobody knows which families a name has addresses in.
+    let named = name(from) || name(to);
+    let pods = (pod(from) || name(from)) && (pod(to) || name(to));
     if !pods || !common_families(&world.cluster, from, to).contains(&other) {
         return None;
     }
@@ -150,7 +154,8 @@ pub(super) fn other_family(
     let open = allowed.union(&unknown);
     let opens_more = !their_allowed.union(&their_unknown).difference(&open).is_empty();
     let differs = allowed != their_allowed || unknown != their_unknown;
-    if !(opens_more || differs && knows_families(world, from, to)) {
+    let known = named && (has_known_address(world, from) || has_known_address(world, to));
+    if !(opens_more || differs && (known || knows_families(world, from, to))) {
         return None;
     }
     let answer = answer_for(&key.asked, &their_allowed, &their_unknown);

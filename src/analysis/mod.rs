@@ -12,6 +12,7 @@
 
 mod answer;
 mod asked;
+mod divergence;
 mod endpoint;
 mod family;
 mod inventory;
@@ -25,6 +26,7 @@ mod truth_table;
 mod world;
 
 pub use answer::{Answer, CanAnswer, Group};
+pub use divergence::{Cause, Divergence, Engines};
 pub use endpoint::{Endpoint, EndpointError, Member, Scope, parse_resolution, resolve_endpoint};
 pub use inventory::{Inventory, NamespaceRow, PolicyRow, WorkloadRow, inventory};
 pub use list::{Filter, Length, Listing, Row, RowEnd, list};
@@ -34,4 +36,4 @@ pub use questions::{Question, QuestionAnswer, answer_questions, parse_questions}
 pub use reason::Reason;
 pub use scenario::{Expectation, Failure, Scenario, ScenarioError, ScenarioResult, run_scenario};
 pub use truth_table::{TruthTable, truth_table};
-pub use world::{LeftOut, Options, World};
+pub use world::{Basis, LeftOut, Options, World};

@@ -2,6 +2,7 @@
 
 use super::answer::{Answer, CanAnswer, Group};
 use super::asked::Asked;
+use super::divergence::Engines;
 use super::endpoint::{Endpoint, EndpointError, Member};
 use super::family::{
     InternetAnswers, beside_internet, choose_family, flag, has_known_address, is_other_family,
@@ -13,9 +14,9 @@ use super::reason::{Reason, assumes_private_address, reasons, told};
 use super::world::World;
 use crate::cluster::NodeId;
 use crate::engine::reference::Flow;
-use crate::engine::{DirectionTrace, Model, Peer, Verdict, trace};
+use crate::engine::{DirectionTrace, Peer, Verdict, trace};
 use crate::net::{ConnectionSet, Family, IpSet, Protocol};
-use crate::policy::Direction;
+use crate::policy::{Direction, PeerMatch, Peers};
 use std::cell::LazyCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -56,34 +57,42 @@ fn buckets(
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum PeerKey {
     /// A class of pods, and whether their addresses are known.
-    Class(usize, bool),
+    Class((usize, usize), bool),
     Itself(Peer),
 }
 
 /// Answers a question. Errors are about the port: one that no destination has.
 pub fn can(
     world: &World,
-    model: &Model<'_>,
+    engines: &Engines<'_>,
     source: &Endpoint,
     destination: &Endpoint,
     ports: &[PortQuery],
 ) -> Result<CanAnswer, EndpointError> {
+    let model = engines.effective();
     let asked_of = Asked::new(world, destination, ports)?;
-    let sources = cut(model, &source.members);
-    let destinations = cut(model, &destination.members);
+    let sources = cut(engines, &source.members);
+    let destinations = cut(engines, &destination.members);
     let several = sources.len() * destinations.len() > 1;
     // Ends that nothing tells apart are asked about once, however many there are.
     let on_nodes =
         sources.iter().any(|m| node_of(world, &m.peer).is_some() || is_node(world, &m.peer));
+    // Of some enforcers a pod always reaches its own node as well.
+    let to_nodes = world.policies.dataplane.reaches_own_node
+        && destinations.iter().any(|m| is_node(world, &m.peer));
     let from_buckets = buckets(&sources, |member| {
-        (peer_key(world, model, &member.peer), node_of(world, &member.peer), None)
+        let node = match &member.peer {
+            Peer::Pod(id) if to_nodes => world.cluster.pod(*id).node,
+            peer => node_of(world, peer),
+        };
+        (peer_key(world, engines, &member.peer), node, None)
     });
     let to_buckets = buckets(&destinations, |member| {
         let node = match &member.peer {
-            Peer::Pod(id) if on_nodes => world.cluster.pod(*id).node,
+            Peer::Pod(id) if on_nodes || to_nodes => world.cluster.pod(*id).node,
             _ => None,
         };
-        (peer_key(world, model, &member.peer), node, Some(asked_of.of(&member.peer)))
+        (peer_key(world, engines, &member.peer), node, Some(asked_of.of(&member.peer)))
     });
     // Of very many kinds of pairs each verdict is explained once, not each pair of kinds.
     let coarse = from_buckets.len() * to_buckets.len() > MOST_EXPLAINED;
@@ -134,9 +143,12 @@ pub fn can(
     if found.is_empty() {
         return Err(asked_of.nothing_to_ask(destination));
     }
-    let mut notes: Vec<String> = source.note.iter().chain(&destination.note).cloned().collect();
-    if is_name(source) || is_name(destination) {
-        notes.extend(names_share_addresses(model));
+    let mut notes: Vec<String> = source.note.iter().cloned().collect();
+    notes.extend(
+        destination.note.iter().filter(|note| Some(*note) != source.note.as_ref()).cloned(),
+    );
+    if is_name(destination) {
+        notes.extend(names_share_addresses(world));
     }
     let stands_for_several = |member: &Member| {
         matches!(member.peer, Peer::Pod(id) if world.cluster.pod(id).stand_in)
@@ -158,13 +170,14 @@ pub fn can(
     let mut assumed_address = false;
     for (key, pairs) in found {
         let (from, to) = pairs.first.clone();
-        let group = evaluate(world, model, &key, &from, &to, pairs);
+        let group = evaluate(world, engines, &key, &from, &to, pairs);
         assumed_address |= group.trace.as_ref().is_some_and(|t| assumes_private_address(world, t));
         let alike = groups.iter_mut().find(|g| {
             g.answer == group.answer
                 && g.allowed == group.allowed
                 && g.unknown == group.unknown
                 && g.asked == group.asked
+                && g.divergence == group.divergence
                 && same_reasons(&g.reasons, &group.reasons)
         });
         match alike {
@@ -231,10 +244,19 @@ fn is_name(end: &Endpoint) -> bool {
 }
 
 /// What is to be known of rules about names, if there are any.
-fn names_share_addresses(model: &Model<'_>) -> Option<String> {
-    let any = !model.domain_patterns().is_empty();
+fn names_share_addresses(world: &World) -> Option<String> {
+    let set = &world.policies;
+    let tiers = set.tiers.iter().chain(&set.firewalls);
+    let any = tiers.flat_map(|tier| &tier.policies).any(|&id| {
+        set.policy(id).rules.iter().flatten().any(|&rule| match &set.rule(rule).peers {
+            Peers::Of(list) => {
+                list.iter().any(|peer| matches!(peer.matches, PeerMatch::Domains(_)))
+            }
+            Peers::Any => false,
+        })
+    });
     any.then(|| {
-        "rules about domain names open the addresses that these have: whoever else is there is reached, too".into()
+        "rules about domain names are about the addresses that these have, and so about whoever else is there".into()
     })
 }
 
@@ -271,9 +293,9 @@ fn is_one_pod(world: &World, peer: &Peer) -> bool {
     matches!(peer, Peer::Pod(id) if !world.cluster.pod(*id).stand_in)
 }
 
-fn peer_key(world: &World, model: &Model<'_>, peer: &Peer) -> PeerKey {
+fn peer_key(world: &World, engines: &Engines<'_>, peer: &Peer) -> PeerKey {
     match peer {
-        Peer::Pod(id) => PeerKey::Class(model.class_of(*id), has_known_address(world, peer)),
+        Peer::Pod(id) => PeerKey::Class(engines.class_of(*id), has_known_address(world, peer)),
         other => PeerKey::Itself(other.clone()),
     }
 }
@@ -296,12 +318,12 @@ fn is_node(world: &World, source: &Peer) -> bool {
 }
 
 /// Cuts address sets where rules cut them.
-fn cut(model: &Model<'_>, members: &[Member]) -> Vec<Member> {
+fn cut(engines: &Engines<'_>, members: &[Member]) -> Vec<Member> {
     members
         .iter()
         .flat_map(|member| match &member.peer {
             Peer::External(set) if set.single().is_none() => {
-                let atoms = model.atoms(set);
+                let atoms = engines.atoms(set);
                 let whole = atoms.len() == 1;
                 atoms
                     .into_iter()
@@ -416,7 +438,7 @@ impl Group {
 
 fn evaluate(
     world: &World,
-    model: &Model<'_>,
+    engines: &Engines<'_>,
     key: &PairKey,
     from: &Member,
     to: &Member,
@@ -437,9 +459,12 @@ fn evaluate(
             reasons: vec![Reason::no_common_family(world, &from.peer, &to.peer, wanted)],
             explained: None,
             trace: None,
+            divergence: None,
         };
     };
+    let model = engines.effective();
     let verdict = model.verdict(&from.peer, &to.peer, family);
+    let divergence = engines.divergence(&from.peer, &to.peer, family, &key.asked, &verdict);
     let allowed = verdict.allowed.intersection(&key.asked);
     let unknown = verdict.unknown.intersection(&key.asked);
     let denied = key.asked.difference(&allowed).difference(&unknown);
@@ -483,5 +508,6 @@ fn evaluate(
         reasons: reasons(world, &trace, &from.name, &to.name),
         explained: said.then(|| format!("{protocol}/{port}")),
         trace: Some(trace),
+        divergence,
     }
 }

@@ -1,11 +1,11 @@
 //! Many questions at once: one `SRC DST PORT[/PROTO]` a line.
 
 use super::answer::CanAnswer;
+use super::divergence::Engines;
 use super::endpoint::{Endpoint, EndpointError, resolve_endpoint};
 use super::port::PortQuery;
 use super::query::can;
 use super::world::World;
-use crate::engine::Model;
 use rayon::prelude::*;
 use std::collections::HashMap;
 
@@ -60,7 +60,7 @@ pub fn parse_questions(text: &str) -> Vec<Question> {
 /// Answers questions in parallel, in their order.
 pub fn answer_questions(
     world: &World,
-    model: &Model<'_>,
+    engines: &Engines<'_>,
     questions: Vec<Question>,
 ) -> Vec<QuestionAnswer> {
     // Ends recur: each is resolved once.
@@ -71,7 +71,7 @@ pub fn answer_questions(
         }
     }
     let answers: Vec<Result<CanAnswer, EndpointError>> =
-        questions.par_iter().map(|question| answer(world, model, question, &ends)).collect();
+        questions.par_iter().map(|question| answer(world, engines, question, &ends)).collect();
     questions
         .into_iter()
         .zip(answers)
@@ -81,7 +81,7 @@ pub fn answer_questions(
 
 fn answer(
     world: &World,
-    model: &Model<'_>,
+    engines: &Engines<'_>,
     question: &Question,
     ends: &HashMap<&str, Result<Endpoint, EndpointError>>,
 ) -> Result<CanAnswer, EndpointError> {
@@ -103,7 +103,7 @@ fn answer(
                 .map_err(|error: super::port::PortError| fail(error.to_string()))?,
         ]
     };
-    can(world, model, &source, &destination, &ports)
+    can(world, engines, &source, &destination, &ports)
 }
 
 #[cfg(test)]

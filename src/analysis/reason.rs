@@ -77,7 +77,7 @@ impl Reason {
 }
 
 fn cni_name(world: &World) -> &str {
-    world.options.cni.map_or("the CNI", |cni| cni.name)
+    world.cni.as_ref().map_or("the CNI", |cni| cni.name())
 }
 
 /// The reasons of a decision: one for each direction, or one for both.
@@ -160,6 +160,11 @@ fn one(world: &World, trace: &DirectionTrace, end: &str, other: &str, family: Fa
         Step::NotEnforced => {
             let cni = cni_name(world);
             ("not-enforced", format!("{cni} does not enforce policies"), vec![], None, None)
+        }
+        Step::Closed => {
+            let text =
+                format!("no policy allows it, and {} denies what none allows", cni_name(world));
+            ("closed", text, vec![], None, None)
         }
         Step::FamilyNotPoliced => {
             let text = format!("{} does not police {}", cni_name(world), family);
@@ -304,6 +309,14 @@ fn unknown(
             let name = &cluster.node(node).name;
             let text = format!(
                 "{rule} selects nodes by label, and the input has no Node object of {name}"
+            );
+            (text, None)
+        }
+        Unknown::PodNode(pod) => {
+            let name = cluster.pod_name(pod);
+            let text = format!(
+                "{rule} selects nodes by label; on which one {} runs is not known",
+                short(&name)
             );
             (text, None)
         }

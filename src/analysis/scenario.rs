@@ -1,14 +1,14 @@
 //! Expectations beside manifests: documents and tests at once.
 
 use super::answer::Answer;
+use super::divergence::Engines;
 use super::endpoint::{parse_resolution, resolve_endpoint};
 use super::port::PortQuery;
 use super::query::can;
 use super::world::{Options, World};
 use crate::cluster::Assumptions;
 use crate::diagnostic::Severity;
-use crate::enforcement::{self, CniProfile};
-use crate::engine::Model;
+use crate::enforcement::Cni;
 use crate::manifest::{InputPath, load, read_text};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -155,7 +155,7 @@ pub fn run_scenario(path: &Path) -> Result<ScenarioResult, ScenarioError> {
     let own = profile(scenario.cni.as_deref())?;
     scenario.run_each(folder, |expectation| match &expectation.cni {
         Some(name) => profile(Some(name)),
-        None => Ok(own),
+        None => Ok(own.clone()),
     })
 }
 
@@ -164,13 +164,13 @@ impl Scenario {
     pub fn run_with(
         &self,
         folder: &Path,
-        cni: Option<&'static CniProfile>,
+        cni: Option<&Cni>,
     ) -> Result<ScenarioResult, ScenarioError> {
-        self.run_each(folder, |_| Ok(cni))
+        self.run_each(folder, |_| Ok(cni.cloned()))
     }
 
     /// What the scenario says of the whole run.
-    pub fn options(&self, cni: Option<&'static CniProfile>) -> Result<Options, ScenarioError> {
+    pub fn options(&self, cni: Option<Cni>) -> Result<Options, ScenarioError> {
         let resolved = self.resolve.iter().map(|text| parse_resolution(text));
         let resolved = resolved.collect::<Result<_, _>>().map_err(ScenarioError)?;
         let assumptions = Assumptions { resolved, ..Assumptions::default() };
@@ -180,18 +180,17 @@ impl Scenario {
     fn run_each(
         &self,
         folder: &Path,
-        cni_of: impl Fn(&Expectation) -> Result<Option<&'static CniProfile>, ScenarioError>,
+        cni_of: impl Fn(&Expectation) -> Result<Option<Cni>, ScenarioError>,
     ) -> Result<ScenarioResult, ScenarioError> {
         let inputs: Vec<InputPath> =
             self.manifests.iter().map(|m| InputPath::Path(clean(&folder.join(m)))).collect();
         // Each CNI makes a world of its own out of the same manifests.
-        let mut groups: BTreeMap<
-            Option<&'static str>,
-            (Option<&'static CniProfile>, Vec<&Expectation>),
-        > = BTreeMap::new();
+        let mut groups: BTreeMap<Option<String>, (Option<Cni>, Vec<&Expectation>)> =
+            BTreeMap::new();
         for expectation in &self.expectations {
             let cni = cni_of(expectation)?;
-            groups.entry(cni.map(|p| p.name)).or_insert((cni, Vec::new())).1.push(expectation);
+            let name = cni.as_ref().map(ToString::to_string);
+            groups.entry(name).or_insert((cni, Vec::new())).1.push(expectation);
         }
         let mut failures = Vec::new();
         for (cni, expectations) in groups.into_values() {
@@ -206,9 +205,9 @@ impl Scenario {
                 let message = format!("{}: the manifests have errors: {first}", folder.display());
                 return Err(ScenarioError(message));
             }
-            let model = Model::new(&world.cluster, &world.policies);
+            let engines = Engines::new(&world);
             for expectation in expectations {
-                if let Err(message) = check(&world, &model, expectation) {
+                if let Err(message) = check(&world, &engines, expectation) {
                     failures.push(Failure { name: expectation.name.clone(), message });
                 }
             }
@@ -221,12 +220,9 @@ impl Scenario {
     }
 }
 
-fn profile(name: Option<&str>) -> Result<Option<&'static CniProfile>, ScenarioError> {
-    let Some(name) = name else { return Ok(None) };
-    match enforcement::find(name) {
-        Some(profile) => Ok(Some(profile)),
-        None => Err(ScenarioError(format!("no CNI `{name}` is known"))),
-    }
+fn profile(name: Option<&str>) -> Result<Option<Cni>, ScenarioError> {
+    let cni = name.map(Cni::parse).transpose();
+    cni.map_err(|error| ScenarioError(error.to_string()))
 }
 
 /// `a/./b` → `a/b`, so that places print well.
@@ -234,7 +230,7 @@ fn clean(path: &Path) -> PathBuf {
     path.components().filter(|c| !matches!(c, std::path::Component::CurDir)).collect()
 }
 
-fn check(world: &World, model: &Model<'_>, expectation: &Expectation) -> Result<(), String> {
+fn check(world: &World, engines: &Engines<'_>, expectation: &Expectation) -> Result<(), String> {
     let ports = expectation.port.as_ref().map(OneOrMany::texts).unwrap_or_default();
     let ports: Vec<Vec<PortQuery>> = if ports.is_empty() {
         vec![Vec::new()]
@@ -248,7 +244,7 @@ fn check(world: &World, model: &Model<'_>, expectation: &Expectation) -> Result<
             let destination = resolve_endpoint(world, &to).map_err(|error| error.to_string())?;
             for port in &ports {
                 let answer =
-                    can(world, model, &source, &destination, port).map_err(|e| e.to_string())?;
+                    can(world, engines, &source, &destination, port).map_err(|e| e.to_string())?;
                 let wanted = match expectation.verdict {
                     Expected::Allowed => Answer::Allowed,
                     Expected::Denied => Answer::Denied,

@@ -2,7 +2,7 @@
 
 use crate::cluster::{Assumptions, ClusterState, resolve};
 use crate::diagnostic::{Diagnostic, Severity, SourceMap};
-use crate::enforcement::{CniProfile, enforce};
+use crate::enforcement::{Change, Cni, Effective, enforce};
 use crate::manifest::{Loaded, Reason, SetAside};
 use crate::net::Family;
 use crate::policy::{PolicySet, compile, ties};
@@ -13,7 +13,7 @@ pub struct Options {
     /// What is taken for granted.
     pub assumptions: Assumptions,
     /// The CNI, if one is named.
-    pub cni: Option<&'static CniProfile>,
+    pub cni: Option<Cni>,
     /// Answer without the objects that have errors.
     pub skip_invalid: bool,
     /// Answer as if policies that are not evaluated were not there.
@@ -22,6 +22,15 @@ pub struct Options {
     pub family: Option<Family>,
     /// `-n` was given: bare names and selectors are looked up there.
     pub namespace_given: bool,
+}
+
+/// What it rests on which CNI is taken to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Basis {
+    /// The user says so.
+    Asserted,
+    /// Nobody says anything: policies mean what they declare.
+    Assumed,
 }
 
 /// What an answer goes without, as the user asked it to.
@@ -40,8 +49,16 @@ pub struct World {
     pub sources: SourceMap,
     /// The cluster.
     pub cluster: ClusterState,
+    /// The CNI that is taken to be there, if any.
+    pub cni: Option<Cni>,
+    /// What that rests on.
+    pub basis: Basis,
+    /// The policies as they are written.
+    pub declared: PolicySet,
     /// The policies as the CNI enforces them.
     pub policies: PolicySet,
+    /// What the CNI makes of them.
+    pub changes: Vec<Change>,
     /// What was set aside.
     pub set_aside: Vec<SetAside>,
     /// What is to be said of the input.
@@ -70,13 +87,23 @@ impl World {
         if options.ignore_unsupported {
             cluster.blind_spots.retain(|spot| spot.reason != Reason::UnsupportedPolicy);
         }
-        let policies = enforce(compile(&cluster), options.cni);
+        let declared = compile(&cluster);
+        let cni = options.cni.clone();
+        let basis = if cni.is_some() { Basis::Asserted } else { Basis::Assumed };
+        let Effective { policies, changes } = match &cni {
+            Some(cni) => enforce(&declared, &cluster, cni),
+            None => Effective { policies: declared.clone(), changes: Vec::new() },
+        };
         loaded.diagnostics.extend(ties(&cluster, &policies));
         loaded.diagnostics.sort_by_key(Diagnostic::sort_key);
         Self {
             sources: loaded.sources,
             cluster,
+            cni,
+            basis,
+            declared,
             policies,
+            changes,
             set_aside: loaded.set_aside,
             diagnostics: loaded.diagnostics,
             objects,

@@ -1,7 +1,7 @@
 //! Arguments.
 
 use crate::analysis::parse_resolution;
-use crate::enforcement;
+use crate::enforcement::{self, Cni};
 use crate::net::{DomainName, Family};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -128,8 +128,8 @@ pub(super) struct Input {
     /// concerns it.
     #[arg(long, short, value_name = "NAME", value_parser = namespace, help_heading = "Input")]
     pub(super) namespace: Option<String>,
-    #[arg(long, value_name = "NAME", value_parser = cni, help_heading = "Input", help = cni_help())]
-    pub(super) cni: Option<&'static enforcement::CniProfile>,
+    #[arg(long, value_name = "CNI", value_parser = Cni::parse, help_heading = "Input", help = cni_help())]
+    pub(super) cni: Option<Cni>,
     /// Blocks that pods without a known address have theirs from [default: any private address].
     #[arg(long, value_name = "CIDR", value_delimiter = ',', help_heading = "Input")]
     pub(super) pod_cidr: Vec<IpNet>,
@@ -156,11 +156,10 @@ fn cni_names() -> String {
 }
 
 fn cni_help() -> String {
-    format!("The CNI that is installed: it decides what becomes of policies [{}]", cni_names())
-}
-
-fn cni(name: &str) -> Result<&'static enforcement::CniProfile, String> {
-    enforcement::find(name).ok_or_else(|| format!("known are {}", cni_names()))
+    format!(
+        "The CNI that is installed, as NAME[@VERSION][,OPTION=VALUE]…: it decides what becomes of policies [{}]",
+        cni_names()
+    )
 }
 
 fn namespace(name: &str) -> Result<String, String> {

@@ -4,9 +4,9 @@ use super::Status;
 use super::args::{CanArgs, CanFormat, Global};
 use super::console;
 use crate::analysis::{
-    Answer, EndpointError, World, answer_questions, can, parse_questions, resolve_endpoint,
+    Answer, EndpointError, Engines, World, answer_questions, can, parse_questions, resolve_endpoint,
 };
-use crate::engine::{Decision, Model};
+use crate::engine::Decision;
 use crate::manifest::read_text;
 use crate::render;
 
@@ -29,16 +29,16 @@ pub(super) fn run(args: &CanArgs, global: &Global) -> Status {
         Ok(world) => world,
         Err(status) => return status,
     };
-    let model = Model::new(&world.cluster, &world.policies);
+    let engines = Engines::new(&world);
     if let Some(file) = &args.questions {
-        return many(&world, &model, file, args.output);
+        return many(&world, &engines, file, args.output);
     }
     let (Some(source), Some(destination)) = (&args.source, &args.destination) else {
         return console::usage_error("SRC and DST are missing", None);
     };
     let answer = resolve_endpoint(&world, source).and_then(|source| {
         let destination = resolve_endpoint(&world, destination)?;
-        can(&world, &model, &source, &destination, &ports)
+        can(&world, &engines, &source, &destination, &ports)
     });
     match answer {
         Err(EndpointError { message, help }) => console::usage_error(&message, help.as_deref()),
@@ -59,13 +59,13 @@ pub(super) fn run(args: &CanArgs, global: &Global) -> Status {
 
 /// Answers a file of questions. The status is that of one question about them all: an error, then
 /// denied for some, then undetermined.
-fn many(world: &World, model: &Model<'_>, file: &str, format: CanFormat) -> Status {
+fn many(world: &World, engines: &Engines<'_>, file: &str, format: CanFormat) -> Status {
     let text = read_text(&file.into());
     let text = match text {
         Ok(text) => text,
         Err(error) => return console::usage_error(&format!("cannot read `{file}`: {error}"), None),
     };
-    let answers = answer_questions(world, model, parse_questions(&text));
+    let answers = answer_questions(world, engines, parse_questions(&text));
     match format {
         CanFormat::Text => console::print(&render::questions_text(&answers)),
         CanFormat::Json => console::print_json(&render::questions_json(world, &answers)),

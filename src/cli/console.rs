@@ -52,7 +52,7 @@ pub(super) fn read(input: &Input, global: &Global) -> World {
         loaded,
         Options {
             assumptions,
-            cni: input.cni,
+            cni: input.cni.clone(),
             skip_invalid: input.skip_invalid,
             ignore_unsupported: input.ignore_unsupported,
             family: input.family.map(Into::into),

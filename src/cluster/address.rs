@@ -56,8 +56,16 @@ pub fn routable_addresses(family: Family) -> IpSet {
     IpSet::all(family).difference(&blocks(&NOWHERE))
 }
 
-/// Addresses that a domain name may stand for. No name is taken to lead to an address of the own link:
-/// those of metadata services and node-local caches are used as they are.
+/// Names that clouds give their metadata service inside of their networks (Google Cloud: "VM metadata";
+/// AWS: "Instance metadata and user data").
+pub(super) const METADATA_NAMES: [&str; 2] =
+    ["metadata.google.internal", "instance-data.ec2.internal"];
+
+/// The address of the metadata service that these names stand for.
+pub(super) const METADATA: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(169, 254, 169, 254));
+
+/// Addresses that a domain name may stand for. But for those of metadata services no name is taken to
+/// lead to an address of the own link.
 pub fn named_addresses(family: Family) -> IpSet {
     routable_addresses(family).difference(&blocks(&LINK_LOCAL))
 }

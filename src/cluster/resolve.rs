@@ -493,6 +493,8 @@ fn blind_spots(
         spots.push(BlindSpot {
             what: Arc::clone(&item.what),
             reason: item.reason,
+            group: item.group.clone(),
+            kind: item.kind.clone(),
             namespace,
             span: item.span,
         });
@@ -505,7 +507,7 @@ fn blind_spots(
         if !policy {
             continue;
         }
-        let (_, kind) = resource.group_kind();
+        let (group, kind) = resource.group_kind();
         let meta = resource.meta();
         let (own, namespace) = if resource.is_cluster_wide() {
             (String::new(), None)
@@ -516,6 +518,8 @@ fn blind_spots(
         spots.push(BlindSpot {
             what: format!("{kind} {own}{}, which stands twice", meta.name).into(),
             reason: Reason::InvalidPolicy,
+            group: Some(group.into()),
+            kind: Some(kind.into()),
             namespace,
             span: meta.span,
         });

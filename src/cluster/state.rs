@@ -1,6 +1,6 @@
 //! The resolved cluster.
 
-use super::address::{AddressKnowledge, private_addresses};
+use super::address::{AddressKnowledge, METADATA, METADATA_NAMES, private_addresses};
 use super::kind::short_kind;
 use crate::diagnostic::Span;
 use crate::manifest::{
@@ -205,6 +205,10 @@ pub struct BlindSpot {
     pub what: Arc<str>,
     /// Why it is not in the model.
     pub reason: Reason,
+    /// The API group that it is of, where that is known.
+    pub group: Option<Arc<str>>,
+    /// The kind, where that is known.
+    pub kind: Option<Arc<str>>,
     /// The namespace whose pods it may select; `None`: any pod.
     pub namespace: Option<NamespaceId>,
     /// Where it stands.
@@ -435,6 +439,9 @@ impl ClusterState {
             if !addresses.contains(address) {
                 addresses.push(*address);
             }
+        }
+        for name in METADATA_NAMES.into_iter().filter_map(DomainName::new) {
+            self.resolved.entry(name).or_insert_with(|| vec![METADATA]);
         }
         let given = IpSet::blocks(assumptions.pod_cidrs.iter().copied());
         let pick = |family| {

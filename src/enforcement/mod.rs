@@ -1,48 +1,23 @@
 //! What a CNI makes of policies: declared to effective.
 //!
-//! Input: the declared [`PolicySet`] and a [`CniProfile`]. Output: the effective [`PolicySet`].
-//! An enforcer's habits are a rewrite of the policies, so that the engine, traces and pictures
+//! Input: the declared [`PolicySet`](crate::policy::PolicySet), the cluster and a [`Cni`]: a
+//! [`CniProfile`] with version and settings. Output: the effective set, and every [`Change`] between
+//! the two. An enforcer's habits are rewrites of the policies, so that the engine, traces and pictures
 //! never learn of them.
 //!
 //! ```text
-//!   PolicySet (declared) ─ enforce(profile) ─▶ PolicySet (effective)
+//!   profiles/*.rs ─▶ CniProfile ─ version, settings ─▶ Cni
+//!   PolicySet (declared) ─ enforce(cni) ─▶ PolicySet (effective), Vec<Change>
 //! ```
 
+mod cni;
 mod profile;
 mod profiles;
+mod rewrite;
 
-pub use profile::{CniProfile, Enforcement, Support};
-pub use profiles::{PROFILES, find};
-
-use crate::policy::{PolicyKind, PolicySet};
-
-/// Rewrites policies as an enforcer enforces them; without a profile they mean what they declare.
-pub fn enforce(declared: PolicySet, profile: Option<&CniProfile>) -> PolicySet {
-    let Some(profile) = profile else {
-        return declared;
-    };
-    let Enforcement::Enforced { sidecar_port_names, .. } = profile.enforcement else {
-        // Nothing is enforced, hidden policies neither.
-        return PolicySet { ignored: true, ..PolicySet::default() };
-    };
-    let mut set = declared;
-    set.dataplane.sidecar_port_names = sidecar_port_names;
-    let PolicySet { tiers, firewalls, policies, inert, .. } = &mut set;
-    for tier in tiers.iter_mut().chain(firewalls) {
-        tier.policies.retain(|&id| {
-            let Some(policy) = policies.get_mut(id.index()) else { return false };
-            let known = profile.others.iter().find(|(kind, _)| *kind == policy.kind);
-            match known {
-                _ if policy.kind == PolicyKind::NetworkPolicy => {}
-                Some((_, Support::Enforced)) => {}
-                Some((_, Support::Depends(why))) => policy.doubt = Some((*why).into()),
-                None => {
-                    inert.push(id);
-                    return false;
-                }
-            }
-            true
-        });
-    }
-    set
-}
+pub use cni::{Cni, CniError, Version, find};
+pub use profile::{
+    CniOption, CniProfile, Enforcement, Feature, Habit, NamedPorts, OpenConnections, Trait, When,
+};
+pub use profiles::PROFILES;
+pub use rewrite::{Change, Effective, enforce, enforce_without};

@@ -1,6 +1,7 @@
-//! What is known of a CNI, as data.
+//! What is known of a CNI, as data: one file of [`profiles`](super::profiles) for each.
 
-use crate::policy::PolicyKind;
+use super::cni::Version;
+use crate::policy::{EffectId, PolicyKind};
 
 /// A network plugin, or a network policy enforcer beside one.
 #[derive(Clone, Copy, Debug)]
@@ -9,33 +10,216 @@ pub struct CniProfile {
     pub name: &'static str,
     /// Other names that `--cni` takes.
     pub aliases: &'static [&'static str],
+    /// What it is, in a few words.
+    pub about: &'static str,
     /// What it does with NetworkPolicies.
     pub enforcement: Enforcement,
-    /// What it does with policies of other APIs; those that are not here have no effect.
-    pub others: &'static [(PolicyKind, Support)],
-    /// Where that is written: a path in the project's repository, or its documentation.
+    /// Settings that its behaviour depends on.
+    pub options: &'static [CniOption],
+    /// Where it parts from what policies say.
+    pub traits: &'static [Trait],
+    /// Which other APIs it enforces, and when; those that are not here have no effect.
+    pub apis: &'static [(PolicyKind, When, &'static str)],
+    /// The groups of its own policies, which have no effect on other CNIs.
+    pub native_groups: &'static [&'static str],
+    /// What becomes of connections that are open when a policy changes.
+    pub open_connections: OpenConnections,
+    /// Where what it does is written: paths in the project's repository, or its documentation.
     pub source: &'static str,
 }
 
-/// Whether an API other than NetworkPolicy is enforced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Support {
-    /// It is.
-    Enforced,
-    /// That depends on something that `--cni NAME` does not say: on this.
-    Depends(&'static str),
-}
-
 /// What a CNI does with NetworkPolicies.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enforcement {
     /// It accepts them and does nothing: every connection is allowed.
     Ignored,
     /// It enforces them.
-    Enforced {
-        /// Whether names of ports that init containers (sidecars) declare resolve.
-        sidecar_port_names: bool,
-        /// Where it is known to depart from what policies declare, in ways that are not modelled.
-        departures: &'static [&'static str],
+    Enforced,
+    /// Nobody knows.
+    Unknown,
+}
+
+/// A setting of a CNI.
+#[derive(Clone, Copy, Debug)]
+pub struct CniOption {
+    /// Its name, that of the program's own setting where it has one.
+    pub name: &'static str,
+    /// Its values.
+    pub values: &'static [&'static str],
+    /// What it is where nobody says; `None` where that cannot be relied on.
+    pub default: Option<&'static str>,
+    /// What it decides.
+    pub about: &'static str,
+}
+
+/// A condition on version and settings.
+#[derive(Clone, Copy, Debug)]
+pub enum When {
+    /// In every version, with every setting.
+    Always,
+    /// From this version on.
+    From(Version),
+    /// In versions before this one.
+    Before(Version),
+    /// Where a setting has this value.
+    Is(&'static str, &'static str),
+    /// Where all hold.
+    All(&'static [When]),
+    /// Where one holds.
+    Any(&'static [When]),
+}
+
+/// One way in which a CNI parts from what policies say.
+#[derive(Clone, Copy, Debug)]
+pub struct Trait {
+    /// What it does.
+    pub habit: Habit,
+    /// When.
+    pub when: When,
+    /// Where that is written.
+    pub source: &'static str,
+}
+
+/// What a CNI makes of policies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Habit {
+    /// It enforces none.
+    EnforcesNothing,
+    /// Pods that no policy selects are closed.
+    ClosesTheUnselected,
+    /// Names of ports that init containers declare resolve.
+    ResolvesSidecarPorts,
+    /// What it makes of rules of a direction that `policyTypes` does not list: they allow, and isolate
+    /// if so.
+    UnlistedDirection {
+        /// Whether they isolate as well.
+        isolates: bool,
     },
+    /// What it makes of a port by name.
+    NamedPorts(NamedPorts),
+    /// It sees `port` of a range and not `endPort`.
+    NarrowsEndPort,
+    /// Whom `ipBlock` matches inside of the cluster.
+    BlocksReach {
+        /// Pods.
+        pods: bool,
+        /// Nodes.
+        nodes: bool,
+    },
+    /// It sets a whole policy aside for one of these.
+    Rejects(&'static [Feature]),
+    /// It drops SCTP.
+    DropsSctp,
+    /// Nobody has verified what it does with SCTP.
+    SctpUnverified,
+    /// It leaves IPv6 alone.
+    LeavesIpv6,
+    /// A pod always reaches its own node.
+    ReachesOwnNode,
+    /// Selectors match pods on their node's network, as the node's address: all of them, or those with
+    /// a `podSelector`.
+    SelectsHostNetwork {
+        /// Only where a `podSelector` is written.
+        with_pod_selector: bool,
+    },
+    /// Between pods of one policy of both types each direction opens the other.
+    LeaksDirections,
+    /// Blocks of one rule share a set with their exceptions: the most specific entry counts, or every
+    /// exception.
+    SharesBlockSets,
+    /// An exception overrides the blocks of other policies, but for more specific ones.
+    LetsExceptOverride,
+    /// So many ports of a block have room; which of more are lost is chance.
+    LimitsPorts(usize),
+    /// An empty namespaceSelector stands for every address.
+    TakesEmptySelectorForAny,
+    /// A NetworkPolicy that selects a pod for either direction hides the Baseline tier.
+    HidesBaseline,
+    /// Policies of a higher priority number are refused.
+    LimitsPriority(u16),
+    /// Rules about nodes and domain names are dropped if they allow, and deny everything if not.
+    LacksNodesAndNames,
+    /// Egress is judged by the address of the Service, before it is translated.
+    JudgesBeforeTranslation,
+    /// Pods on Fargate and on Windows nodes are not policed.
+    LeavesSomeNodes,
+}
+
+impl Habit {
+    /// The divergence that it makes.
+    pub fn effect(self) -> EffectId {
+        match self {
+            Self::EnforcesNothing => EffectId::PoliciesIgnored,
+            Self::ClosesTheUnselected => EffectId::UnselectedClosed,
+            Self::ResolvesSidecarPorts => EffectId::SidecarPortNames,
+            Self::UnlistedDirection { isolates: true } => EffectId::UnlistedDirectionIsolates,
+            Self::UnlistedDirection { isolates: false } => EffectId::UnlistedDirectionAllows,
+            Self::NamedPorts(NamedPorts::All) => EffectId::NamedPortAllPorts,
+            Self::NamedPorts(NamedPorts::None) => EffectId::NamedPortIgnored,
+            Self::NamedPorts(NamedPorts::OfSelected) => EffectId::NamedPortUnion,
+            Self::NamedPorts(NamedPorts::OnePerCluster) => EffectId::NamedPortClusterWide,
+            Self::NamedPorts(NamedPorts::OnePerNamespace) => EffectId::NamedPortPerNamespace,
+            Self::NarrowsEndPort => EffectId::EndPortNarrowed,
+            Self::BlocksReach { .. } => EffectId::BlockNotCluster,
+            Self::Rejects(_) => EffectId::PolicyRejected,
+            Self::DropsSctp | Self::SctpUnverified => EffectId::SctpDropped,
+            Self::LeavesIpv6 => EffectId::Ipv6Unpoliced,
+            Self::ReachesOwnNode => EffectId::OwnNodeEgress,
+            Self::SelectsHostNetwork { .. } => EffectId::HostNetworkSelected,
+            Self::LeaksDirections => EffectId::CrossDirectionLeak,
+            Self::SharesBlockSets => EffectId::SharedBlockSet,
+            Self::LetsExceptOverride => EffectId::ExceptOverrides,
+            Self::LimitsPorts(_) => EffectId::PortCountLimit,
+            Self::TakesEmptySelectorForAny => EffectId::EmptyNamespaceSelectorAny,
+            Self::HidesBaseline => EffectId::HiddenBaseline,
+            Self::LimitsPriority(_) => EffectId::PriorityRejected,
+            Self::LacksNodesAndNames => EffectId::PeerUnsupported,
+            Self::JudgesBeforeTranslation => EffectId::PreDnatEgress,
+            Self::LeavesSomeNodes => EffectId::UnpolicedPods,
+        }
+    }
+}
+
+/// What a CNI makes of a port by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamedPorts {
+    /// Every port of the protocol; nothing beside a number of the same protocol in the same rule.
+    All,
+    /// Nothing.
+    None,
+    /// Of ingress: the numbers of all selected pods, on each of them. Of egress: nothing beside blocks
+    /// and where there are no peers.
+    OfSelected,
+    /// Of egress: the one number that the name has in the whole cluster; nothing if it has several.
+    OnePerCluster,
+    /// The number of the first pod of the policy's namespace that has the name, for whichever protocol.
+    OnePerNamespace,
+}
+
+/// Something in a policy for which an enforcer sets it aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feature {
+    /// A port by name.
+    NamedPort,
+    /// A domain name with a `*`, of an EgressFirewall.
+    WildcardName,
+    /// An `ipBlock` of IPv6.
+    Ipv6Block,
+    /// `except`
+    Except,
+    /// `NotIn` or `DoesNotExist`.
+    NegativeSelector,
+    /// SCTP.
+    Sctp,
+}
+
+/// What becomes of connections that are open when a policy changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpenConnections {
+    /// They go on.
+    GoOn,
+    /// They are judged anew.
+    JudgedAnew,
+    /// It is not known.
+    Unknown,
 }

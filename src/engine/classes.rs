@@ -213,6 +213,8 @@ fn select(cluster: &ClusterState, lookup: &Lookup, peer: &PeerMatch, family: Fam
 pub(super) struct Subjection {
     pub(super) policies: Vec<(PolicyId, bool)>,
     pub(super) blind: bool,
+    /// Something may be a firewall for it.
+    pub(super) blind_firewall: bool,
 }
 
 /// What makes a pod's part in any verdict; pods with equal signatures form a class.
@@ -322,10 +324,15 @@ fn subjections(
     let mut out: Vec<[Subjection; 2]> = vec![Default::default(); cluster.pods.len()];
     for id in cluster.pod_ids() {
         let pod = cluster.pod(id);
-        let blind = !pod.host_network && policies.blind.iter().any(|blind| blind.reaches(pod));
+        let blind = |firewall: bool| {
+            let mut spots = policies.blind.iter().filter(|blind| blind.firewall == firewall);
+            !pod.host_network && spots.any(|blind| blind.reaches(pod))
+        };
+        let (main, firewall) = (blind(false), blind(true));
         for subjection in &mut out[id.index()] {
-            subjection.blind = blind;
+            subjection.blind = main;
         }
+        out[id.index()][Direction::Egress.index()].blind_firewall = firewall;
     }
     for id in ordered {
         let policy = policies.policy(id);

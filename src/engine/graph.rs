@@ -125,7 +125,13 @@ fn nodes(model: &Model<'_>, only: Option<Family>) -> Vec<GraphNode> {
             nodes.extend(others.map(GraphNode::External));
         }
     }
-    nodes.extend(model.domain_patterns().into_iter().cloned().map(GraphNode::Names));
+    // A name that leads to pods and nodes of the input alone is these.
+    let outside = |pattern: &&DomainPattern| {
+        let addresses = cluster.resolved.get(&pattern.stand_in());
+        addresses.is_none_or(|list| list.iter().any(|&a| cluster.owner_of(a).is_none()))
+    };
+    let patterns = model.domain_patterns().into_iter();
+    nodes.extend(patterns.filter(outside).cloned().map(GraphNode::Names));
     nodes
 }
 
@@ -228,7 +234,13 @@ fn representatives(
         GraphNode::Workload { pods, .. } => pods.first().map(|&pod| Peer::Pod(pod)),
         GraphNode::Nodes(ids) => ids.first().map(|&id| Peer::Node(id, None)),
         GraphNode::External(set) => Some(Peer::External(set.clone())),
-        GraphNode::Names(pattern) => Some(Peer::Name(pattern.stand_in(), None)),
+        GraphNode::Names(pattern) => {
+            let name = pattern.stand_in();
+            let address = cluster.resolved.get(&name).and_then(|list| {
+                list.iter().copied().find(|&address| cluster.owner_of(address).is_none())
+            });
+            Some(Peer::Name(name, address))
+        }
     };
     let inside = |node: &GraphNode| matches!(node, GraphNode::Workload { .. });
     // Between addresses there is nothing to decide, and who connects is known by an address.

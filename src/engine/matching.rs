@@ -3,7 +3,8 @@
 use super::peer::Peer;
 use super::verdict::Unknown;
 use crate::cluster::{
-    AddressKnowledge, ClusterState, NodeId, PodId, Selector, named_addresses, private_addresses,
+    AddressKnowledge, ClusterState, NodeId, PodId, Requirement, Selector, named_addresses,
+    private_addresses,
 };
 use crate::net::{ConnectionSet, DomainPattern, Family, IpSet, Protocol};
 use crate::policy::{
@@ -146,16 +147,41 @@ fn nodes(cluster: &ClusterState, selector: &Selector, peer: &Peer, family: Famil
         Peer::Pod(id) if cluster.pod(*id).host_network => match cluster.pod(*id).node {
             Some(id) => node(id),
             None if selector.requirements().is_empty() => Matched::Yes,
-            None => Matched::Unknown(Unknown::Placement(*id)),
+            None => Matched::Unknown(Unknown::PodNode(*id)),
         },
-        Peer::Name(_, None) => Matched::Unknown(Unknown::NameAddress),
-        // An input without nodes says nothing of where these are.
-        Peer::External(set) if cluster.nodes.is_empty() => {
-            let private = !set.is_disjoint(&private_addresses(family));
-            if private { Matched::Unknown(Unknown::NoNodes) } else { Matched::No }
+        // An address of nobody may be that of a node whose addresses the input does not say.
+        Peer::External(_) | Peer::Name(_, Some(_)) => {
+            let possible = match peer.address(cluster, family) {
+                AddressKnowledge::None => return Matched::No,
+                AddressKnowledge::Exactly(address) => IpSet::address(address),
+                AddressKnowledge::OneOf(possible) => possible,
+            };
+            match hidden_node(cluster, selector) {
+                Some(why) if !possible.is_disjoint(&private_addresses(family)) => {
+                    Matched::Unknown(why)
+                }
+                _ => Matched::No,
+            }
         }
-        Peer::Pod(_) | Peer::External(_) | Peer::Name(..) => Matched::No,
+        // A name is taken for a host outside.
+        Peer::Pod(_) | Peer::Name(_, None) => Matched::No,
     }
+}
+
+/// Why an address that no node is known to have may be that of a node that a selector matches: the
+/// input has no nodes, or says not all of their addresses.
+pub(super) fn hidden_node(cluster: &ClusterState, selector: &Selector) -> Option<Unknown> {
+    if selector.requirements().iter().any(Requirement::is_void) {
+        return None;
+    }
+    if cluster.nodes.is_empty() {
+        return Some(Unknown::NoNodes);
+    }
+    cluster.node_ids().find_map(|id| {
+        let node = cluster.node(id);
+        let hidden = node.addresses.is_empty() && selector.matches_node(node) != Some(false);
+        hidden.then_some(Unknown::NodeAddress(id))
+    })
 }
 
 /// The addresses that names are known to have, and whether these are all that they have.

@@ -119,7 +119,10 @@ impl<'a> Model<'a> {
     pub fn is_isolated(&self, pod: PodId, direction: Direction) -> bool {
         let class = self.classes.of[pod.index()];
         let subjection = self.subjection(class, direction);
-        subjection.blind || !subjection.policies.is_empty()
+        subjection.blind
+            || subjection.blind_firewall
+            || !subjection.policies.is_empty()
+            || self.policies.dataplane.closed
     }
 
     /// How many policies select a pod in a direction.
@@ -266,7 +269,9 @@ impl<'a> Model<'a> {
             Matched::Unknown(_) => true,
         };
         let subjection = self.subjection(self.classes.of[pod.index()], direction);
-        if subjection.policies.is_empty() && !subjection.blind {
+        let closed = dataplane.closed || dataplane.unknown_enforcer;
+        let blind = subjection.blind || subjection.blind_firewall;
+        if subjection.policies.is_empty() && !blind && !closed {
             return Verdict::all();
         }
         let view = match other {
@@ -284,6 +289,9 @@ impl<'a> Model<'a> {
             self.walk(&mut sets, own, 0..tiers, &asked);
             sets.verdict()
         };
+        if other.subject(self.cluster).is_none() && subjection.blind_firewall {
+            verdict = verdict.or_unallowed();
+        }
         if !firewalls.is_empty() && other.subject(self.cluster).is_none() {
             let mut rest = firewalls;
             for at in tiers..tiers + self.policies.firewalls.len() {
@@ -313,6 +321,8 @@ impl<'a> Model<'a> {
     }
 
     fn walk(&self, sets: &mut Sets, policies: &[Asked], tiers: Range<usize>, asked: &Question<'_>) {
+        // A firewall that says nothing allows, whatever the enforcer's default is.
+        let closed = self.policies.dataplane.closed && tiers.start == 0;
         let mut rest = policies;
         for at in tiers {
             let (own, later) = self.split(rest, at + 1);
@@ -328,7 +338,7 @@ impl<'a> Model<'a> {
                 return;
             }
         }
-        sets.decide_rest();
+        sets.decide_rest(closed);
     }
 
     fn first_match(&self, sets: &mut Sets, policies: &[Asked], asked: &Question<'_>) {
@@ -470,7 +480,9 @@ fn cuts(cluster: &ClusterState, index: &Index) -> Vec<IpSet> {
         match peer {
             PeerMatch::Pods(_) | PeerMatch::Placed(_) => {}
             PeerMatch::Addresses(set, _) => cuts.push(set.clone()),
-            PeerMatch::Nodes(_) => nodes |= cluster.nodes.is_empty(),
+            PeerMatch::Nodes(selector) => {
+                nodes |= matching::hidden_node(cluster, selector).is_some();
+            }
             PeerMatch::Domains(patterns) => {
                 names = true;
                 cuts.push(matching::addresses_of(cluster, patterns).0);
@@ -518,10 +530,11 @@ impl Sets {
         }
     }
 
-    /// No tier decided: allowed.
-    fn decide_rest(&mut self) {
+    /// No tier decided.
+    fn decide_rest(&mut self, closed: bool) {
         let rest = std::mem::take(&mut self.undecided);
-        self.may_allow = self.may_allow.union(&rest);
+        let set = if closed { &mut self.may_deny } else { &mut self.may_allow };
+        *set = set.union(&rest);
     }
 
     fn verdict(self) -> Verdict {

@@ -8,7 +8,9 @@ use super::peer::Peer;
 use super::verdict::Decision;
 use crate::cluster::{ClusterState, PodId};
 use crate::net::{ConnectionSet, Family, Protocol};
-use crate::policy::{Action, Certainty, Combine, Direction, PolicyId, PolicySet, RuleId, Tier};
+use crate::policy::{
+    Action, Certainty, Combine, Direction, PolicyId, PolicySet, RuleId, Tier, TierName,
+};
 
 /// One connection.
 #[derive(Clone, Debug)]
@@ -109,7 +111,11 @@ pub fn direction(
         }
     }
     // What may be a policy may allow or deny anything.
-    let hidden = policies.blind.iter().any(|blind| blind.reaches(cluster.pod(pod)));
+    let blind = |firewall: bool| {
+        let mut spots = policies.blind.iter().filter(|blind| blind.firewall == firewall);
+        spots.any(|blind| blind.reaches(cluster.pod(pod)))
+    };
+    let hidden = blind(false);
     let mut decision = if hidden {
         Decision::Unknown
     } else {
@@ -118,6 +124,9 @@ pub fn direction(
     // Firewalls have a say of their own in what leaves a pod for anywhere but another pod: whatever
     // allows a connection, each of them must allow it, too.
     if direction == Direction::Egress && other.subject(cluster).is_none() {
+        if blind(true) {
+            decision = decision.and(Decision::Unknown);
+        }
         for firewall in &policies.firewalls {
             let tiers = std::slice::from_ref(firewall);
             let own = Outcomes::default();
@@ -151,8 +160,13 @@ fn walk(
             return outcomes.decision();
         }
     }
-    // No tier decided.
-    outcomes.allow = true;
+    // No tier decided. A firewall has nothing to say then, whatever the enforcer's default is.
+    let firewall = tiers.iter().all(|tier| tier.name == TierName::Firewall);
+    if policies.dataplane.closed && !firewall {
+        outcomes.deny = true;
+    } else {
+        outcomes.allow = true;
+    }
     outcomes.decision()
 }
 

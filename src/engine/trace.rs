@@ -8,8 +8,8 @@ use super::reference::{self, Flow};
 use super::verdict::{Decision, Unknown};
 use crate::cluster::{AddressKnowledge, ClusterState, Labels, PodId, Requirement, Selector};
 use crate::policy::{
-    Action, Certainty, Combine, Direction, NamespaceMatch, PeerMatch, Peers, PolicyId, PolicySet,
-    RuleId, Tier, TierName,
+    Action, Certainty, Combine, Direction, NamespaceMatch, PeerMatch, Peers, PolicyId, PolicyKind,
+    PolicySet, RuleId, Tier, TierName,
 };
 
 /// The whole decision about one connection.
@@ -65,6 +65,8 @@ pub enum Step {
     NotEnforced,
     /// The enforcer leaves the address family alone: everything is allowed.
     FamilyNotPoliced,
+    /// No policy decides, and the enforcer denies what none allows.
+    Closed,
     /// The dataplane drops the connection, whatever policies say.
     Dropped,
     /// A rule allows it.
@@ -81,9 +83,11 @@ impl Step {
     /// The verdict that it tells.
     pub fn decision(&self) -> Decision {
         match self {
-            Self::Isolated(_) | Self::Denied(_) | Self::NoCommonFamily | Self::Dropped => {
-                Decision::Denied
-            }
+            Self::Isolated(_)
+            | Self::Denied(_)
+            | Self::NoCommonFamily
+            | Self::Closed
+            | Self::Dropped => Decision::Denied,
             Self::Unknown(..) => Decision::Unknown,
             Self::Loopback
             | Self::NotAPod
@@ -238,14 +242,17 @@ fn trace_direction(
     let mut found = std::mem::take(&mut walk.found);
     out.policies = std::mem::take(&mut found.policies);
     out.passed = std::mem::take(&mut found.passed);
-    let blind = policies.blind.iter().find(|blind| blind.reaches(cluster.pod(pod)));
+    let blind = |firewall: bool| {
+        let mut spots = policies.blind.iter().filter(|blind| blind.firewall == firewall);
+        spots.find(|blind| blind.reaches(cluster.pod(pod)))
+    };
     if let Matched::Unknown(why) = own_node {
         // Only what would be denied rests on it.
         found.doubts.push((why, None));
         found.allow.get_or_insert((Step::OwnNode, false));
     }
     let unpoliced = policies.dataplane.unpoliced(flow.family);
-    let mut step = match (own_node, blind) {
+    let mut step = match (own_node, blind(false)) {
         _ if unpoliced == Certainty::Yes => Step::FamilyNotPoliced,
         (Matched::Yes, _) => Step::OwnNode,
         (_, Some(blind)) => Step::Unknown(Unknown::BlindSpot(blind.spot), None),
@@ -255,6 +262,9 @@ fn trace_direction(
     // A firewall's word counts where the tiers do not deny already.
     let outside = direction == Direction::Egress && other.subject(cluster).is_none();
     if outside && !matches!(step, Step::FamilyNotPoliced | Step::OwnNode) {
+        if let (Decision::Allowed, Some(blind)) = (step.decision(), blind(true)) {
+            step = Step::Unknown(Unknown::BlindSpot(blind.spot), None);
+        }
         for firewall in &policies.firewalls {
             walk.tiers(std::slice::from_ref(firewall));
             let mut found = std::mem::take(&mut walk.found);
@@ -353,8 +363,11 @@ impl Walk<'_> {
             }
             self.found.policies.extend(traces);
         }
-        if asked {
-            Found::note(&mut self.found.allow, Step::Default, true);
+        let firewall = tiers.iter().all(|tier| tier.name == TierName::Firewall);
+        match (asked, self.policies.dataplane.closed && !firewall) {
+            (true, true) => Found::note(&mut self.found.deny, Step::Closed, true),
+            (true, false) => Found::note(&mut self.found.allow, Step::Default, true),
+            (false, _) => {}
         }
     }
 
@@ -537,7 +550,10 @@ fn nearest(
     other: &Peer,
     traces: &[PolicyTrace],
 ) -> Option<NearMiss> {
-    let rules = || traces.iter().flat_map(|policy| &policy.rules);
+    // What lets through: rules of unions, which have nothing but such.
+    let unions =
+        || traces.iter().filter(|t| policies.policy(t.policy).kind == PolicyKind::NetworkPolicy);
+    let rules = || unions().flat_map(|policy| &policy.rules);
     let resolves = |id: RuleId| {
         let ports = matching::rule_ports(cluster, policies, policies.rule(id), &flow.destination);
         !ports.is_empty()

@@ -17,6 +17,8 @@ pub enum Unknown {
     Placement(PodId),
     /// A nodeSelector decides, and the node's labels are not known.
     NodeLabels(NodeId),
+    /// A rule about nodes decides, and it is not known on which one the pod runs.
+    PodNode(PodId),
     /// A rule about nodes decides, and the input has none to compare the address with.
     NoNodes,
     /// A rule about addresses or nodes decides, and the other end is a domain name.
@@ -92,6 +94,12 @@ impl Verdict {
     #[must_use]
     pub(super) fn or_unknown(self) -> Self {
         Self { unknown: ConnectionSet::all().difference(&self.allowed), allowed: self.allowed }
+    }
+
+    /// What is allowed may be denied after all.
+    #[must_use]
+    pub(super) fn or_unallowed(&self) -> Self {
+        Self { allowed: ConnectionSet::empty(), unknown: self.allowed.union(&self.unknown) }
     }
 
     /// Of these connections, `surely` are dropped, and `maybe` may be.

@@ -21,6 +21,8 @@ pub struct SetAside {
     pub reason: Reason,
     /// What it is, for people: `projectcalico.org/v3 NetworkPolicy shop/allow-dns`.
     pub what: Arc<str>,
+    /// The API group, where one is known.
+    pub group: Option<Arc<str>>,
     /// The kind, where one is known.
     pub kind: Option<Arc<str>>,
     /// The namespace it acts in: `None` where that is unknown or the whole cluster.
@@ -67,6 +69,7 @@ impl Collected {
         self.items.push(Item::SetAside(SetAside {
             reason,
             what: envelope.to_string().into(),
+            group: Some(super::kinds::group_of(envelope.api_version).into()),
             kind: Some(envelope.kind.into()),
             namespace: envelope.namespace.map(Into::into),
             span,

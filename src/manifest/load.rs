@@ -68,6 +68,7 @@ pub fn load(inputs: &[InputPath], stdin: &mut dyn Read) -> Loaded {
         loaded.set_aside.push(SetAside {
             reason: Reason::Unreadable,
             what: "a file that could not be read".into(),
+            group: None,
             kind: None,
             namespace: None,
             span: Span::new(source, 0, 0),
@@ -155,6 +156,7 @@ fn assemble(files: &[FileText], diagnostics: Vec<Diagnostic>, complete: bool) ->
             items.push(Item::SetAside(SetAside {
                 reason,
                 what: what.into(),
+                group: None,
                 kind: None,
                 namespace: None,
                 span: whole,
@@ -191,6 +193,7 @@ fn assemble(files: &[FileText], diagnostics: Vec<Diagnostic>, complete: bool) ->
                     items.push(Item::SetAside(SetAside {
                         reason: Reason::UnsupportedPolicy,
                         what: "a kustomization that is not rendered".into(),
+                        group: None,
                         kind: None,
                         namespace: None,
                         span: label.span,
@@ -237,6 +240,7 @@ fn unreadable_piece(sources: &SourceMap, span: Span) -> SetAside {
     SetAside {
         reason,
         what: kind.map_or("unreadable text".into(), |kind| format!("an unreadable {kind}").into()),
+        group: None,
         kind: kind.map(Into::into),
         namespace: None,
         span: Span::new(span.source, span.start, span.start),
@@ -304,6 +308,7 @@ fn take(result: &mut PieceResult, node: &Node, file_name: &str) {
         result.collected.items.push(Item::SetAside(SetAside {
             reason: Reason::Irrelevant,
             what: "a kustomization".into(),
+            group: None,
             kind: Some("Kustomization".into()),
             namespace: None,
             span: node.span,

@@ -171,6 +171,7 @@ fn no_object(
     out.items.push(Item::SetAside(SetAside {
         reason,
         what: what.into(),
+        group: None,
         kind: kind.map(Into::into),
         namespace: None,
         span: node.span,

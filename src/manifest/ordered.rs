@@ -154,6 +154,8 @@ pub struct EgressFirewallResource {
     pub span: Span,
     /// A rule that makes OVN-Kubernetes set aside the whole object, which the API server takes.
     pub broken: bool,
+    /// Why nobody can say what is enforced of it, if that is so.
+    pub doubt: Option<String>,
 }
 
 /// The kinds of firewalls of what leaves a namespace.
@@ -178,6 +180,8 @@ impl FirewallKind {
 /// `spec.egress[]`
 #[derive(Clone, Debug)]
 pub struct FirewallRuleResource {
+    /// Its place in the list, from 0.
+    pub index: usize,
     /// Where it stands.
     pub span: Span,
     /// `type` is `Allow`; anything else drops.

@@ -52,6 +52,7 @@ pub(super) fn report(files: &[TemplateFile<'_>], items: &mut Vec<Item>, out: &mu
         items.push(Item::SetAside(SetAside {
             reason,
             what: "an unrendered Helm template".into(),
+            group: None,
             kind: None,
             namespace: None,
             span: file.span,

@@ -30,6 +30,8 @@ macro_rules! effects {
 effects! {
     /// Nothing enforces policies.
     PoliciesIgnored = "policies-ignored": "enforces no policies";
+    /// Pods that no policy selects are closed.
+    UnselectedClosed = "unselected-closed": "closes pods that no policy selects";
     /// The enforcer does not know the API that the policy is written in.
     ApiIgnored = "api-ignored": "does not enforce this kind of policy";
     /// A policy of another CNI's own API.

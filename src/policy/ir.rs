@@ -71,8 +71,8 @@ pub struct PolicySet {
     pub policies: Vec<Policy>,
     /// Every rule.
     pub rules: Vec<Rule>,
-    /// Policies that the enforcer does not know: they are in no tier.
-    pub inert: Vec<PolicyId>,
+    /// Policies that have no effect, and why: they are in no tier.
+    pub inert: Vec<(PolicyId, EffectId)>,
     /// What may hide further policies.
     pub blind: Vec<Blind>,
     /// Policies are there, and nothing enforces them.
@@ -111,6 +111,8 @@ pub struct Dataplane {
     pub reaches_own_node: bool,
     /// A NetworkPolicy that selects a pod for either direction keeps the Baseline tier from being asked.
     pub hidden_baseline: bool,
+    /// What no tier decides is denied.
+    pub closed: bool,
     /// Nobody knows whether anything enforces policies.
     pub unknown_enforcer: bool,
 }
@@ -190,6 +192,16 @@ pub enum PolicyKind {
 }
 
 impl PolicyKind {
+    /// Every one.
+    pub const ALL: [PolicyKind; 6] = [
+        Self::NetworkPolicy,
+        Self::AdminNetworkPolicy,
+        Self::BaselineAdminNetworkPolicy,
+        Self::ClusterNetworkPolicy,
+        Self::EgressFirewall,
+        Self::EgressNetworkPolicy,
+    ];
+
     /// The kind as in a manifest.
     pub fn name(self) -> &'static str {
         match self {
@@ -419,6 +431,8 @@ pub enum PortMatch {
 pub struct Blind {
     /// The namespace whose pods it may select; `None`: any.
     pub namespace: Option<NamespaceId>,
+    /// It can be about what leaves a pod for anywhere but another pod alone.
+    pub firewall: bool,
     /// Its place in the cluster's list of blind spots.
     pub spot: usize,
 }

@@ -2,30 +2,28 @@
 
 use super::style::{Look, bold, dim, loud, pad, verdict};
 use super::table::count;
-use crate::analysis::{Answer, CanAnswer, Group, LeftOut, Reason, World};
+use crate::analysis::{Answer, CanAnswer, Divergence, Group, LeftOut, Reason, World};
 use crate::enforcement::Enforcement;
 use crate::engine::Decision;
 use crate::net::ConnectionSet;
-use crate::policy::PolicyKind;
+use crate::policy::{EffectId, PolicyKind};
 use std::collections::BTreeMap;
 
 /// The answer first, then the reasons, then what was assumed.
 pub fn can_text(world: &World, answer: &CanAnswer, look: Look) -> String {
     let mut out = head(answer, look);
-    let ignored =
-        world.options.cni.is_some_and(|cni| matches!(cni.enforcement, Enforcement::Ignored));
-    if !ignored {
+    if !world.policies.ignored {
         out.push('\n');
         match answer.groups.as_slice() {
             [group] => {
                 out.push_str(&explained(group, 2));
-                out.push_str(&lines(world, &line_list(group), look, 2));
+                out.push_str(&lines(world, &line_list(world, group), look, 2));
             }
             groups => {
                 for group in groups {
                     out.push_str(&group_head(answer, group, look));
                     out.push_str(&explained(group, 4));
-                    out.push_str(&lines(world, &line_list(group), look, 4));
+                    out.push_str(&lines(world, &line_list(world, group), look, 4));
                 }
             }
         }
@@ -66,7 +64,7 @@ pub(super) fn left_out(world: &World) -> String {
 /// What the answer says of the CNI.
 fn enforcement_line(world: &World) -> String {
     let count = world.declared_policies();
-    match world.options.cni {
+    match &world.cni {
         None if count == 0
             && world.cluster.blind_spots.is_empty()
             && world.left_out() == LeftOut::default() =>
@@ -79,55 +77,43 @@ fn enforcement_line(world: &World) -> String {
                 "enforcement assumed: as the policies declare; `--cni NAME` says what is installed"
             )
         ),
-        Some(cni) => match cni.enforcement {
-            Enforcement::Ignored => {
-                let policies = match count {
-                    0 => "there are none here".to_owned(),
-                    1 => "1 policy has no effect on this cluster".to_owned(),
-                    _ => format!("{count} policies have no effect on this cluster"),
-                };
-                format!(
-                    "  {}\n",
-                    loud(&format!("{} does not enforce NetworkPolicies: {policies}", cni.name))
-                )
-            }
-            Enforcement::Enforced { departures: [], .. } => {
-                let by = dim(&format!("enforced by {} (`--cni`)", cni.name));
-                format!("  {by}\n{}", inert(world))
-            }
-            Enforcement::Enforced { departures, .. } => {
-                let by = dim(&format!("enforced by {} (`--cni`)", cni.name));
-                let mut out = format!("  {by}\n{}", inert(world));
-                out.push_str(&format!(
-                    "  {}\n",
-                    loud(&format!(
-                        "{} departs from what policies declare, and that is not modelled yet:",
-                        cni.name
-                    ))
-                ));
-                for departure in departures {
-                    out.push_str(&format!("    {departure}\n"));
-                }
-                out
-            }
-        },
+        Some(cni) if world.policies.ignored => {
+            let policies = match count {
+                0 => "there are none here".to_owned(),
+                1 => "1 policy has no effect on this cluster".to_owned(),
+                _ => format!("{count} policies have no effect on this cluster"),
+            };
+            let text = format!("{cni} does not enforce NetworkPolicies: {policies}");
+            format!("  {}\n", loud(&text))
+        }
+        Some(cni) if cni.profile.enforcement == Enforcement::Unknown => {
+            let text =
+                "whether anything enforces policies is not known: what they deny is undetermined";
+            format!("  {}\n", loud(text))
+        }
+        Some(cni) => {
+            let by = dim(&format!("enforced by {cni} (`--cni`)"));
+            format!("  {by}\n{}", inert(world))
+        }
     }
 }
 
-/// Policies that the CNI does not know, by kind.
+/// Policies that have no effect on the CNI, by reason and kind.
 pub(super) fn inert(world: &World) -> String {
-    let cni = world.options.cni.map_or("the CNI", |cni| cni.name);
-    let mut kinds: BTreeMap<PolicyKind, usize> = BTreeMap::new();
-    for &id in &world.policies.inert {
-        *kinds.entry(world.policies.policy(id).kind).or_default() += 1;
+    let cni = world.cni.as_ref().map_or("the CNI", |cni| cni.name());
+    let mut kinds: BTreeMap<(EffectId, PolicyKind), usize> = BTreeMap::new();
+    for &(id, effect) in &world.policies.inert {
+        *kinds.entry((effect, world.policies.policy(id).kind)).or_default() += 1;
     }
     let mut out = String::new();
-    for (kind, number) in kinds {
-        let have = match number {
-            1 => "1 of them has no effect".to_owned(),
-            n => format!("{n} of them have no effect"),
+    for ((effect, kind), number) in kinds {
+        let have = if number == 1 { "has" } else { "have" };
+        let what = match effect {
+            EffectId::ApiIgnored => format!("{cni} does not enforce {kind}"),
+            effect => format!("{cni} {} ({effect})", effect.words()),
         };
-        out.push_str(&format!("  {}\n", loud(&format!("{cni} does not enforce {kind}: {have}"))));
+        let text = format!("{what}: {number} of them {have} no effect");
+        out.push_str(&format!("  {}\n", loud(&text)));
     }
     out
 }
@@ -230,20 +216,44 @@ struct Line {
     span: Option<crate::diagnostic::Span>,
 }
 
-fn line_list(group: &Group) -> Vec<Line> {
+fn line_list(world: &World, group: &Group) -> Vec<Line> {
     let mut out = Vec::new();
     for reason in &group.reasons {
         out.extend(reason_lines(reason));
     }
+    if let Some(divergence) = &group.divergence {
+        out.extend(divergence_lines(world, divergence));
+    }
     out
 }
 
-fn reason_lines(reason: &Reason) -> Vec<Line> {
-    let word = match reason.decision {
+/// What the policies declare, and what the CNI makes another answer of it.
+fn divergence_lines(world: &World, divergence: &Divergence) -> Vec<Line> {
+    let cni = world.cni.as_ref().map_or("the CNI", |cni| cni.name());
+    let mut head = "declared".to_owned();
+    let mut verdict = decision_word(divergence.declared).to_owned();
+    divergence
+        .causes
+        .iter()
+        .map(|cause| Line {
+            head: std::mem::take(&mut head),
+            verdict: std::mem::take(&mut verdict),
+            text: format!("{cni}: {} ({})", cause.text, cause.effect),
+            span: cause.span,
+        })
+        .collect()
+}
+
+fn decision_word(decision: Decision) -> &'static str {
+    match decision {
         Decision::Allowed => "allowed",
         Decision::Denied => "denied",
         Decision::Unknown => "undetermined",
-    };
+    }
+}
+
+fn reason_lines(reason: &Reason) -> Vec<Line> {
+    let word = decision_word(reason.decision);
     let head = reason.direction.map(|d| d.to_string()).unwrap_or_default();
     let mut out =
         vec![Line { head, verdict: word.into(), text: reason.text.clone(), span: reason.span }];
@@ -262,6 +272,7 @@ fn reason_lines(reason: &Reason) -> Vec<Line> {
 fn lines(world: &World, list: &[Line], look: Look, indent: usize) -> String {
     let text_width = list.iter().map(|line| line.text.chars().count()).max().unwrap_or(0);
     let verdict_width = list.iter().map(|line| line.verdict.chars().count()).max().unwrap_or(0);
+    let head_width = if list.iter().any(|line| line.head.len() > 7) { 8 } else { 7 };
     // Places line up where there is room for them.
     let room = look.width.saturating_sub(indent + 9 + 9 + 30);
     let text_width = text_width.min(room.max(40));
@@ -272,7 +283,7 @@ fn lines(world: &World, list: &[Line], look: Look, indent: usize) -> String {
             word => verdict(word),
         };
         out.push_str(&" ".repeat(indent));
-        out.push_str(&pad(&line.head, &line.head, 7));
+        out.push_str(&pad(&line.head, &line.head, head_width));
         out.push_str("  ");
         out.push_str(&pad(&word, &line.verdict, verdict_width));
         out.push_str("  ");

@@ -2,7 +2,6 @@
 
 use crate::analysis::{Length, Listing, RowEnd, World};
 use crate::cluster::{WorkloadId, short_kind};
-use crate::enforcement::Enforcement;
 use dot_writer::{Attributes, DotWriter, RankDirection, Shape, Style};
 use std::collections::BTreeMap;
 
@@ -15,12 +14,12 @@ pub fn dot(world: &World, listing: &Listing, title: &str) -> String {
         let mut graph = writer.digraph();
         graph.set_rank_direction(RankDirection::LeftRight);
         let drawn = listing.rows.len();
-        let cni = match world.options.cni {
+        let cni = match &world.cni {
             None => "as declared".to_owned(),
-            Some(cni) if matches!(cni.enforcement, Enforcement::Ignored) => {
-                format!("{} ignores all policies", cni.name)
+            Some(cni) if world.policies.ignored => {
+                format!("{cni} ignores all policies")
             }
-            Some(cni) => format!("enforced by {}", cni.name),
+            Some(cni) => format!("enforced by {cni}"),
         };
         let open = listing.open_pairs;
         let left = world.left_out();

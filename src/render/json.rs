@@ -1,6 +1,8 @@
 //! Answers as JSON: one document with a `schema` that names its version.
 
-use crate::analysis::{CanAnswer, Inventory, Length, Listing, Reason, RowEnd, TruthTable, World};
+use crate::analysis::{
+    CanAnswer, Divergence, Inventory, Length, Listing, Reason, RowEnd, TruthTable, World,
+};
 use crate::diagnostic::Span;
 use crate::enforcement::Enforcement;
 use crate::engine::Decision;
@@ -43,18 +45,47 @@ pub(super) fn left_out(world: &World) -> Value {
 
 /// The CNI, and how sure that is.
 pub(super) fn enforcement(world: &World) -> Value {
-    match world.options.cni {
-        None => json!({ "cni": null, "certainty": "assumed", "enforces": true }),
-        Some(cni) => {
-            let (enforces, departures): (bool, &[&str]) = match cni.enforcement {
-                Enforcement::Ignored => (false, &[]),
-                Enforcement::Enforced { departures, .. } => (true, departures),
-            };
-            let inert = world.policies.inert.iter().map(|&id| policy_ref(world, id));
-            let inert: Vec<Value> = inert.collect();
-            json!({ "cni": cni.name, "certainty": "asserted", "enforces": enforces, "notModelled": departures, "inert": inert })
-        }
-    }
+    let Some(cni) = &world.cni else {
+        return json!({ "cni": null, "certainty": "assumed", "enforces": true });
+    };
+    let enforces = match cni.profile.enforcement {
+        _ if world.policies.ignored => json!(false),
+        Enforcement::Unknown => Value::Null,
+        Enforcement::Ignored | Enforcement::Enforced => json!(true),
+    };
+    let options: serde_json::Map<String, Value> =
+        cni.options.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+    let inert = world.policies.inert.iter().map(|&(id, effect)| {
+        let mut value = policy_ref(world, id);
+        value["effect"] = json!(effect.name());
+        value
+    });
+    let inert: Vec<Value> = inert.collect();
+    json!({
+        "cni": cni.name(),
+        "version": cni.version.map(|version| version.to_string()),
+        "options": options,
+        "certainty": "asserted",
+        "enforces": enforces,
+        "inert": inert,
+    })
+}
+
+fn divergence(world: &World, divergence: &Divergence) -> Value {
+    let causes = divergence.causes.iter().map(|cause| {
+        json!({
+            "effect": cause.effect.name(),
+            "text": cause.text,
+            "at": cause.span.map(|span| place(world, span)),
+        })
+    });
+    let causes: Vec<Value> = causes.collect();
+    json!({
+        "port": divergence.port,
+        "declared": decision(divergence.declared),
+        "effective": decision(divergence.effective),
+        "causes": causes,
+    })
 }
 
 fn policy_ref(world: &World, id: PolicyId) -> Value {
@@ -104,6 +135,7 @@ pub fn can_json(world: &World, answer: &CanAnswer) -> Value {
                 "allowed": ports(&group.allowed),
                 "undetermined": ports(&group.unknown),
                 "explained": group.explained,
+                "divergence": group.divergence.as_ref().map(|found| divergence(world, found)),
                 "reasons": reasons,
             })
         })

@@ -44,29 +44,22 @@ pub fn listing_text(world: &World, listing: &Listing, wide: bool, joined: bool) 
 
 /// Which CNI is taken to enforce the policies, if one was named.
 pub(super) fn enforced_by(world: &World) -> String {
-    let Some(cni) = world.options.cni else { return String::new() };
-    match cni.enforcement {
-        Enforcement::Ignored => {
-            let policies = match world.declared_policies() {
-                1 => "1 policy has no effect".to_owned(),
-                n => format!("{n} policies have no effect"),
-            };
-            let name = cni.name;
-            loud(&format!(
-                "{name} does not enforce NetworkPolicies: {policies}, everything is allowed\n"
-            ))
-        }
-        Enforcement::Enforced { departures: [], .. } => {
-            format!("enforced by {}\n{}", cni.name, super::can::inert(world))
-        }
-        Enforcement::Enforced { .. } => {
-            let by = loud(&format!(
-                "enforced by {}, whose departures from what policies declare are not modelled yet (`can` names them)",
-                cni.name
-            ));
-            format!("{by}\n{}", super::can::inert(world))
-        }
+    let Some(cni) = &world.cni else { return String::new() };
+    if world.policies.ignored {
+        let policies = match world.declared_policies() {
+            1 => "1 policy has no effect".to_owned(),
+            n => format!("{n} policies have no effect"),
+        };
+        return loud(&format!(
+            "{cni} does not enforce NetworkPolicies: {policies}, everything is allowed\n"
+        ));
     }
+    if cni.profile.enforcement == Enforcement::Unknown {
+        return loud(
+            "whether anything enforces policies is not known: what they deny is undetermined\n",
+        );
+    }
+    format!("enforced by {cni}\n{}", super::can::inert(world))
 }
 
 /// What the table leaves out, and how much it shows of how much.

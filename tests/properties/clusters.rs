@@ -273,6 +273,7 @@ pub(crate) fn cluster(r: &mut Random) -> ClusterState {
         vec![SetAside {
             reason: Reason::UnsupportedPolicy,
             what: "a policy of another API".into(),
+            group: None,
             kind: Some(
                 (if r.one_in(2) { "CiliumNetworkPolicy" } else { "GlobalNetworkPolicy" }).into(),
             ),

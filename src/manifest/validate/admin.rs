@@ -225,7 +225,7 @@ const CLUSTER: Schema = document!(
 );
 
 /// `isCIDR` of CEL: `netip.ParsePrefix`, which takes host bits, and neither zones nor IPv4 in IPv6.
-fn network(text: &str) -> Option<IpNet> {
+pub(super) fn network(text: &str) -> Option<IpNet> {
     let (address, length) = text.split_once('/')?;
     let digits = length.bytes().all(|b| b.is_ascii_digit());
     let zeros = length.len() > 1 && length.starts_with('0');

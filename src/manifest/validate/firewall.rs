@@ -169,20 +169,25 @@ pub(in crate::manifest) fn egress_firewall(
         sink.push(
             Diagnostic::new(
                 Code::IgnoredRules,
-                format!("OVN-Kubernetes takes {MOST_RULES} rules of an EgressFirewall, and this one has {count}"),
+                format!("OVN-Kubernetes has room for {MOST_RULES} rules of an EgressFirewall, and this one has {count}"),
             )
-            .at(list.index(MOST_RULES).span, "this rule and those after it have no effect"),
+            .at(list.index(MOST_RULES).span, "versions leave out this rule and those after it, or apply none at all"),
         );
     }
     let kept = if kind == FirewallKind::EgressFirewall { count.min(MOST_RULES) } else { count };
     let mut broken = false;
-    let rules = (0..kept).filter_map(|at| rule(sink, &list.index(at), kind, &mut broken)).collect();
-    Some(EgressFirewallResource { meta, kind, rules, span: list.span, broken })
+    let rules =
+        (0..kept).filter_map(|at| rule(sink, &list.index(at), at, kind, &mut broken)).collect();
+    let doubt = (count > kept).then(|| {
+        format!("versions differ on more than {MOST_RULES} rules: they leave out the rest, or apply none")
+    });
+    Some(EgressFirewallResource { meta, kind, rules, span: list.span, broken, doubt })
 }
 
 fn rule(
     sink: &mut Sink,
     place: &Place<'_>,
+    index: usize,
     kind: FirewallKind,
     broken: &mut bool,
 ) -> Option<FirewallRuleResource> {
@@ -227,6 +232,7 @@ fn rule(
         return None;
     }
     Some(FirewallRuleResource {
+        index,
         span: place.span,
         allow: word == "Allow",
         to: peer?,
@@ -243,7 +249,18 @@ fn peer(sink: &mut Sink, to: &Place<'_>, kind: FirewallKind) -> Option<FirewallP
     }
     let selects = to.node.and_then(|node| node.get("nodeSelector")).is_some_and(|n| !n.is_null());
     if selects {
-        return Some(FirewallPeer::Nodes(selector(sink, &to.field("nodeSelector"))));
+        let nodes = selector(sink, &to.field("nodeSelector"));
+        if let Some(void) = nodes.requirements.iter().find(|r| r.is_void()) {
+            sink.push(
+                Diagnostic::new(
+                    Code::BrokenFirewall,
+                    format!("`{to}`: the selector cannot be read, and OVN-Kubernetes then applies no rule of the object"),
+                )
+                .at(void.span, "the whole EgressFirewall has no effect"),
+            );
+            return None;
+        }
+        return Some(FirewallPeer::Nodes(nodes));
     }
     let cidr = text("cidrSelector").unwrap_or_default();
     // openshift-sdn takes `0.0.0.0/32` for every address.
@@ -251,7 +268,7 @@ fn peer(sink: &mut Sink, to: &Place<'_>, kind: FirewallKind) -> Option<FirewallP
     if kind == FirewallKind::EgressNetworkPolicy && cidr == "0.0.0.0/32" {
         return everything.map(FirewallPeer::Block);
     }
-    if let Ok(net) = cidr.parse::<IpNet>() {
+    if let Some(net) = super::admin::network(cidr) {
         return Some(FirewallPeer::Block(net.trunc()));
     }
     let at = to.field("cidrSelector");

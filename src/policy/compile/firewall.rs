@@ -13,6 +13,9 @@ use crate::cluster::{
 use crate::net::{ConnectionSet, IpSet};
 use std::sync::Arc;
 
+/// The namespace that openshift-sdn gives the virtual network 0, in which it ignores such policies.
+const GLOBAL_NAMESPACE: &str = "default";
+
 /// Appends the firewalls of a kind and returns their ids.
 pub(super) fn compile(
     cluster: &ClusterState,
@@ -31,12 +34,17 @@ pub(super) fn compile(
             let contested = kind == FirewallKind::EgressNetworkPolicy
                 && !object.resource.rules.is_empty()
                 && rivals.count() > 1;
-            one(object, contested, set)
+            one(cluster, object, contested, set)
         })
         .collect()
 }
 
-fn one(object: &FirewallObject, contested: bool, set: &mut PolicySet) -> PolicyId {
+fn one(
+    cluster: &ClusterState,
+    object: &FirewallObject,
+    contested: bool,
+    set: &mut PolicySet,
+) -> PolicyId {
     let id = PolicyId::new(set.policies.len());
     let resource = &object.resource;
     let mut egress = Vec::new();
@@ -58,9 +66,13 @@ fn one(object: &FirewallObject, contested: bool, set: &mut PolicySet) -> PolicyI
             effects: Vec::new(),
             span: resource.meta.span,
         });
+    } else if resource.kind == FirewallKind::EgressNetworkPolicy
+        && &*cluster.namespace(object.namespace).name == GLOBAL_NAMESPACE
+    {
+        // "EgressNetworkPolicy in global network namespace is not allowed; ignoring" (ovscontroller.go)
     } else if !resource.broken {
-        for (index, rule) in resource.rules.iter().enumerate() {
-            push(compile_rule(rule, id, index));
+        for rule in &resource.rules {
+            push(compile_rule(rule, id));
         }
     }
     set.policies.push(Policy {
@@ -78,13 +90,13 @@ fn one(object: &FirewallObject, contested: bool, set: &mut PolicySet) -> PolicyI
         counts: [true, true],
         rules: [egress, Vec::new()],
         order: 0,
-        doubt: None,
+        doubt: resource.doubt.as_deref().map(Into::into),
         span: resource.meta.span,
     });
     id
 }
 
-fn compile_rule(rule: &FirewallRuleResource, policy: PolicyId, index: usize) -> Rule {
+fn compile_rule(rule: &FirewallRuleResource, policy: PolicyId) -> Rule {
     let matches = match &rule.to {
         FirewallPeer::Block(block) => PeerMatch::Addresses(IpSet::block(*block), Reach::EVERYBODY),
         FirewallPeer::Domain(name) => PeerMatch::Domains(vec![name.clone()]),
@@ -98,7 +110,7 @@ fn compile_rule(rule: &FirewallRuleResource, policy: PolicyId, index: usize) -> 
     Rule {
         policy,
         direction: Direction::Egress,
-        index,
+        index: rule.index,
         name: None,
         action: if rule.allow { Action::Allow } else { Action::Deny },
         own: None,

@@ -22,6 +22,13 @@ pub fn compile(cluster: &ClusterState) -> PolicySet {
         set.firewalls.push(ordered(TierName::Firewall, policies));
     }
     let spots = cluster.blind_spots.iter().enumerate();
-    set.blind = spots.map(|(spot, blind)| Blind { namespace: blind.namespace, spot }).collect();
+    let firewall = |kind: &str| matches!(kind, "EgressFirewall" | "EgressNetworkPolicy");
+    set.blind = spots
+        .map(|(spot, blind)| Blind {
+            namespace: blind.namespace,
+            firewall: blind.kind.as_deref().is_some_and(firewall),
+            spot,
+        })
+        .collect();
     set
 }

@@ -1,0 +1,87 @@
+//! Amazon VPC CNI with its network policy agent.
+
+use super::super::profile::{
+    CniOption, CniProfile, Enforcement, Habit, NamedPorts, OpenConnections, Trait, When,
+};
+
+pub(super) const PROFILE: CniProfile = CniProfile {
+    name: "aws-vpc-cni",
+    aliases: &["aws", "vpc-cni", "eks-vpc-cni"],
+    about: "Amazon's VPC CNI",
+    enforcement: Enforcement::Enforced,
+    options: &[
+        CniOption {
+            name: "policy",
+            values: &["off", "standard", "strict"],
+            default: None,
+            about: "network policy: EKS has it off unless it is enabled; strict closes pods that no policy selects",
+        },
+        CniOption {
+            name: "family",
+            values: &["ipv4", "ipv6"],
+            default: Some("ipv4"),
+            about: "the address family of the cluster, which has one",
+        },
+    ],
+    traits: &[
+        Trait {
+            habit: Habit::EnforcesNothing,
+            when: When::Is("policy", "off"),
+            source: "docs.aws.amazon.com/eks: cni-network-policy (off by default)",
+        },
+        Trait {
+            habit: Habit::ClosesTheUnselected,
+            when: When::Is("policy", "strict"),
+            source: "amazon-vpc-cni-k8s: README.md, NETWORK_POLICY_ENFORCING_MODE",
+        },
+        Trait {
+            habit: Habit::UnlistedDirection { isolates: true },
+            when: When::Always,
+            source: "amazon-network-policy-controller-k8s: pkg/resolvers/endpoints.go",
+        },
+        Trait {
+            habit: Habit::NamedPorts(NamedPorts::OfSelected),
+            when: When::Always,
+            source: "amazon-network-policy-controller-k8s: pkg/resolvers/endpoints.go",
+        },
+        Trait {
+            habit: Habit::SelectsHostNetwork { with_pod_selector: false },
+            when: When::Always,
+            source: "amazon-network-policy-controller-k8s: pkg/resolvers/endpoints.go",
+        },
+        Trait {
+            habit: Habit::ReachesOwnNode,
+            when: When::Always,
+            source: "aws-network-policy-agent: pkg/ebpf/bpf_client.go",
+        },
+        Trait {
+            habit: Habit::LetsExceptOverride,
+            when: When::Always,
+            source: "aws-network-policy-agent: pkg/ebpf/bpf_client.go (longest prefix)",
+        },
+        Trait {
+            habit: Habit::LimitsPorts(24),
+            when: When::Always,
+            source: "aws-network-policy-agent: pkg/ebpf/c/ (24 entries of a prefix)",
+        },
+        Trait {
+            habit: Habit::LeavesIpv6,
+            when: When::Is("family", "ipv4"),
+            source: "amazon-vpc-cni-k8s: README.md (one family; other frames pass)",
+        },
+        Trait {
+            habit: Habit::JudgesBeforeTranslation,
+            when: When::Always,
+            source: "amazon-network-policy-controller-k8s: pkg/resolvers/endpoints.go",
+        },
+        Trait {
+            habit: Habit::LeavesSomeNodes,
+            when: When::Always,
+            source: "docs.aws.amazon.com/eks: cni-network-policy (considerations)",
+        },
+    ],
+    apis: &[],
+    native_groups: &["networking.k8s.aws", "vpcresources.k8s.aws"],
+    open_connections: OpenConnections::GoOn,
+    source: "amazon-network-policy-controller-k8s: pkg/resolvers/endpoints.go",
+};

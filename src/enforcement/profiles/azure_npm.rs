@@ -1,0 +1,59 @@
+//! Azure Network Policy Manager, on Linux and on Windows nodes.
+
+use super::super::profile::{
+    CniProfile, Enforcement, Feature, Habit, OpenConnections, Trait, When,
+};
+
+pub(super) const PROFILE: CniProfile = CniProfile {
+    name: "azure-npm",
+    aliases: &["azure", "npm"],
+    about: "Azure NPM on Linux",
+    enforcement: Enforcement::Enforced,
+    options: &[],
+    traits: &[
+        Trait {
+            habit: Habit::Rejects(&[Feature::Ipv6Block]),
+            when: When::Always,
+            source: "azure-container-networking: npm/pkg/controlplane/translation/translatePolicy.go",
+        },
+        Trait {
+            habit: Habit::LeavesIpv6,
+            when: When::Always,
+            source: "azure-container-networking: npm/pkg/controlplane/translation/translatePolicy.go",
+        },
+    ],
+    apis: &[],
+    native_groups: &[],
+    open_connections: OpenConnections::GoOn,
+    source: "azure-container-networking: npm/pkg/controlplane/translation/translatePolicy.go",
+};
+
+pub(super) const WINDOWS: CniProfile = CniProfile {
+    name: "azure-npm-windows",
+    aliases: &["npm-windows"],
+    about: "Azure NPM on Windows",
+    enforcement: Enforcement::Enforced,
+    options: &[],
+    traits: &[
+        Trait {
+            habit: Habit::Rejects(&[
+                Feature::Ipv6Block,
+                Feature::Except,
+                Feature::NegativeSelector,
+                Feature::Sctp,
+                Feature::NamedPort,
+            ]),
+            when: When::Always,
+            source: "azure-container-networking: npm/pkg/controlplane/translation/translatePolicy.go",
+        },
+        Trait {
+            habit: Habit::LeavesIpv6,
+            when: When::Always,
+            source: "azure-container-networking: npm/pkg/controlplane/translation/translatePolicy.go",
+        },
+    ],
+    apis: &[],
+    native_groups: &[],
+    open_connections: OpenConnections::Unknown,
+    source: "azure-container-networking: npm/pkg/controlplane/translation/translatePolicy.go",
+};

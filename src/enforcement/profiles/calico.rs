@@ -1,0 +1,80 @@
+//! Calico, and Canal, which is flannel with Calico's Felix.
+
+use super::super::cni::Version;
+use super::super::profile::{
+    CniOption, CniProfile, Enforcement, Habit, OpenConnections, Trait, When,
+};
+use crate::policy::PolicyKind;
+
+pub(super) const PROFILE: CniProfile = CniProfile {
+    name: "calico",
+    aliases: &[],
+    about: "Calico",
+    enforcement: Enforcement::Enforced,
+    options: OPTIONS,
+    traits: TRAITS,
+    apis: APIS,
+    native_groups: &["crd.projectcalico.org", "projectcalico.org"],
+    open_connections: OpenConnections::GoOn,
+    source: "calico: libcalico-go/lib/backend/k8s/conversion/conversion.go",
+};
+
+pub(super) const CANAL: CniProfile = CniProfile {
+    name: "canal",
+    aliases: &[],
+    about: "flannel with Calico's Felix",
+    enforcement: Enforcement::Enforced,
+    options: OPTIONS,
+    traits: TRAITS,
+    apis: APIS,
+    native_groups: &["crd.projectcalico.org", "projectcalico.org"],
+    open_connections: OpenConnections::GoOn,
+    source: "calico: manifests/canal.yaml; calico: libcalico-go/lib/backend/k8s/conversion/conversion.go",
+};
+
+const OPTIONS: &[CniOption] = &[
+    CniOption {
+        name: "ipv6",
+        values: &["on", "off"],
+        default: Some("on"),
+        about: "FELIX_IPV6SUPPORT of calico-node; the manifests calico.yaml and canal.yaml set it to false",
+    },
+    CniOption {
+        name: "dataplane",
+        values: &["iptables", "nftables", "ebpf"],
+        default: Some("iptables"),
+        about: "how rules are installed; they mean the same",
+    },
+];
+
+const TRAITS: &[Trait] = &[
+    Trait {
+        habit: Habit::ResolvesSidecarPorts,
+        when: When::Always,
+        source: "calico: libcalico-go/lib/backend/k8s/conversion/conversion.go",
+    },
+    Trait {
+        habit: Habit::LeavesIpv6,
+        when: When::Is("ipv6", "off"),
+        source: "calico: felix/config/config_params.go, Ipv6Support",
+    },
+    Trait {
+        habit: Habit::LacksNodesAndNames,
+        when: When::Always,
+        source: "calico: libcalico-go/lib/backend/k8s/conversion/ (ClusterNetworkPolicy)",
+    },
+];
+
+const APIS: &[(PolicyKind, When, &str)] = &[
+    (
+        PolicyKind::AdminNetworkPolicy,
+        When::All(&[When::From(Version(3, 29, 0)), When::Before(Version(3, 32, 0))]),
+        "in 3.29 to 3.31: an upgrade to 3.32 drops it silently",
+    ),
+    (
+        PolicyKind::BaselineAdminNetworkPolicy,
+        When::All(&[When::From(Version(3, 30, 0)), When::Before(Version(3, 32, 0))]),
+        "in 3.30 and 3.31: an upgrade to 3.32 drops it silently",
+    ),
+    (PolicyKind::ClusterNetworkPolicy, When::From(Version(3, 32, 0)), "from 3.32 on"),
+];

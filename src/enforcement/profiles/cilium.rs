@@ -1,0 +1,107 @@
+//! Cilium.
+
+use super::super::cni::Version;
+use super::super::profile::{
+    CniOption, CniProfile, Enforcement, Habit, NamedPorts, OpenConnections, Trait, When,
+};
+use crate::policy::PolicyKind;
+
+pub(super) const PROFILE: CniProfile = CniProfile {
+    name: "cilium",
+    aliases: &["gke-dataplane-v2", "anetd"],
+    about: "Cilium",
+    enforcement: Enforcement::Enforced,
+    options: &[
+        CniOption {
+            name: "policy-cidr-match-mode",
+            values: &["none", "nodes", "pods", "pods,nodes"],
+            default: Some("none"),
+            about: "whether blocks of addresses match nodes (from 1.15 on) and pods (from 1.20 on)",
+        },
+        CniOption {
+            name: "enable-sctp",
+            values: &["true", "false"],
+            default: None,
+            about: "whether SCTP is let through at all; false unless it is set",
+        },
+        CniOption {
+            name: "enable-policy",
+            values: &["default", "always", "never"],
+            default: Some("default"),
+            about: "whether policies are enforced at all",
+        },
+        CniOption {
+            name: "enable-k8s-networkpolicy",
+            values: &["true", "false"],
+            default: Some("true"),
+            about: "whether NetworkPolicies are (from 1.15 on)",
+        },
+        CniOption {
+            name: "enable-k8s-cluster-network-policy",
+            values: &["true", "false"],
+            default: Some("false"),
+            about: "whether ClusterNetworkPolicies are (from 1.20 on)",
+        },
+    ],
+    traits: &[
+        Trait {
+            habit: Habit::EnforcesNothing,
+            when: When::Any(&[
+                When::Is("enable-policy", "never"),
+                When::Is("enable-k8s-networkpolicy", "false"),
+            ]),
+            source: "cilium: Documentation/security/policy/intro.rst (never)",
+        },
+        Trait {
+            habit: Habit::ClosesTheUnselected,
+            when: When::Is("enable-policy", "always"),
+            source: "cilium: Documentation/security/policy/intro.rst (always)",
+        },
+        Trait {
+            habit: Habit::BlocksReach { pods: false, nodes: false },
+            when: When::Is("policy-cidr-match-mode", "none"),
+            source: "cilium: Documentation/security/policy/language.rst (CIDR rules), policy-cidr-match-mode",
+        },
+        Trait {
+            habit: Habit::BlocksReach { pods: false, nodes: true },
+            when: When::Is("policy-cidr-match-mode", "nodes"),
+            source: "cilium: policy-cidr-match-mode",
+        },
+        Trait {
+            habit: Habit::BlocksReach { pods: true, nodes: false },
+            when: When::Is("policy-cidr-match-mode", "pods"),
+            source: "cilium: policy-cidr-match-mode",
+        },
+        Trait {
+            habit: Habit::UnlistedDirection { isolates: true },
+            when: When::Always,
+            source: "cilium: pkg/k8s/network_policy.go",
+        },
+        Trait {
+            habit: Habit::NarrowsEndPort,
+            when: When::Before(Version(1, 16, 0)),
+            source: "cilium: pkg/k8s/network_policy.go at 1.15",
+        },
+        Trait {
+            habit: Habit::NamedPorts(NamedPorts::OnePerCluster),
+            when: When::Before(Version(1, 20, 0)),
+            source: "cilium: pkg/policy/resolve.go at 1.19 (GetNamedPorts)",
+        },
+        Trait {
+            habit: Habit::DropsSctp,
+            when: When::Is("enable-sctp", "false"),
+            source: "cilium: Documentation/network/kubernetes/configuration.rst (enable-sctp)",
+        },
+    ],
+    apis: &[(
+        PolicyKind::ClusterNetworkPolicy,
+        When::All(&[
+            When::From(Version(1, 20, 0)),
+            When::Is("enable-k8s-cluster-network-policy", "true"),
+        ]),
+        "from 1.20 on, where `enable-k8s-cluster-network-policy` is set",
+    )],
+    native_groups: &["cilium.io"],
+    open_connections: OpenConnections::JudgedAnew,
+    source: "cilium: pkg/k8s/network_policy.go",
+};

@@ -1,0 +1,47 @@
+//! kube-network-policies of SIG-Network.
+
+use super::super::profile::{
+    CniOption, CniProfile, Enforcement, Habit, OpenConnections, Trait, When,
+};
+use crate::policy::PolicyKind;
+
+pub(super) const PROFILE: CniProfile = CniProfile {
+    name: "kube-network-policies",
+    aliases: &["knp"],
+    about: "kube-network-policies",
+    enforcement: Enforcement::Enforced,
+    options: &[CniOption {
+        name: "variant",
+        values: &["standard", "npa-v1alpha1", "npa-v1alpha2"],
+        default: None,
+        about: "the suffix of the tag of its image: which policies of administrators it knows",
+    }],
+    traits: &[Trait {
+        habit: Habit::HidesBaseline,
+        when: When::Any(&[
+            When::Is("variant", "npa-v1alpha1"),
+            When::Is("variant", "npa-v1alpha2"),
+        ]),
+        source: "kubernetes-sigs/kube-network-policies: pkg/networkpolicy/evaluator.go",
+    }],
+    apis: &[
+        (
+            PolicyKind::AdminNetworkPolicy,
+            When::Is("variant", "npa-v1alpha1"),
+            "the image with the tag suffix `-npa-v1alpha1`",
+        ),
+        (
+            PolicyKind::BaselineAdminNetworkPolicy,
+            When::Is("variant", "npa-v1alpha1"),
+            "the image with the tag suffix `-npa-v1alpha1`",
+        ),
+        (
+            PolicyKind::ClusterNetworkPolicy,
+            When::Is("variant", "npa-v1alpha2"),
+            "the image with the tag suffix `-npa-v1alpha2`",
+        ),
+    ],
+    native_groups: &[],
+    open_connections: OpenConnections::JudgedAnew,
+    source: "kubernetes-sigs/kube-network-policies: pkg/networkpolicy/",
+};

@@ -1,0 +1,70 @@
+//! Kube-OVN.
+
+use super::super::cni::Version;
+use super::super::profile::{
+    CniOption, CniProfile, Enforcement, Habit, NamedPorts, OpenConnections, Trait, When,
+};
+use crate::policy::PolicyKind;
+
+pub(super) const PROFILE: CniProfile = CniProfile {
+    name: "kube-ovn",
+    aliases: &[],
+    about: "Kube-OVN",
+    enforcement: Enforcement::Enforced,
+    options: &[
+        CniOption {
+            name: "enable-np",
+            values: &["true", "false"],
+            default: Some("true"),
+            about: "whether it enforces policies",
+        },
+        CniOption {
+            name: "enable-anp",
+            values: &["true", "false"],
+            default: Some("false"),
+            about: "whether it enforces those of administrators",
+        },
+    ],
+    traits: &[
+        Trait {
+            habit: Habit::EnforcesNothing,
+            when: When::Is("enable-np", "false"),
+            source: "kube-ovn: pkg/controller/config.go, --enable-np",
+        },
+        Trait {
+            habit: Habit::UnlistedDirection { isolates: true },
+            when: When::Always,
+            source: "kube-ovn: pkg/controller/network_policy.go",
+        },
+        Trait {
+            habit: Habit::NamedPorts(NamedPorts::OnePerNamespace),
+            when: When::Always,
+            source: "kube-ovn: pkg/controller/named_port.go",
+        },
+        Trait {
+            habit: Habit::ReachesOwnNode,
+            when: When::Always,
+            source: "kube-ovn: pkg/controller/network_policy.go",
+        },
+    ],
+    apis: &[
+        (
+            PolicyKind::AdminNetworkPolicy,
+            When::All(&[When::From(Version(1, 13, 0)), When::Is("enable-anp", "true")]),
+            "from 1.13 on, where `--enable-anp` is set",
+        ),
+        (
+            PolicyKind::BaselineAdminNetworkPolicy,
+            When::All(&[When::From(Version(1, 13, 0)), When::Is("enable-anp", "true")]),
+            "from 1.13 on, where `--enable-anp` is set",
+        ),
+        (
+            PolicyKind::ClusterNetworkPolicy,
+            When::All(&[When::From(Version(1, 15, 0)), When::Is("enable-anp", "true")]),
+            "from 1.15 on, where `--enable-anp` is set",
+        ),
+    ],
+    native_groups: &["kubeovn.io"],
+    open_connections: OpenConnections::JudgedAnew,
+    source: "kube-ovn: pkg/controller/network_policy.go",
+};

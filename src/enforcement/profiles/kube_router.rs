@@ -1,0 +1,48 @@
+//! kube-router, and k3s, which runs its policy controller.
+
+use super::super::profile::{
+    CniOption, CniProfile, Enforcement, Habit, OpenConnections, Trait, When,
+};
+
+pub(super) const PROFILE: CniProfile = CniProfile {
+    name: "kube-router",
+    aliases: &["k3s", "k0s"],
+    about: "kube-router; its policy controller is that of k3s",
+    enforcement: Enforcement::Enforced,
+    options: &[
+        CniOption {
+            name: "run-firewall",
+            values: &["true", "false"],
+            default: Some("true"),
+            about: "whether it enforces policies; k3s: false with --disable-network-policy, or without ipset on the node",
+        },
+        CniOption {
+            name: "backend",
+            values: &["iptables", "nftables"],
+            default: None,
+            about: "how blocks and their exceptions are kept",
+        },
+    ],
+    traits: &[
+        Trait {
+            habit: Habit::EnforcesNothing,
+            when: When::Is("run-firewall", "false"),
+            source: "kube-router: docs/user-guide.md, --run-firewall",
+        },
+        Trait {
+            habit: Habit::LeaksDirections,
+            when: When::Always,
+            source: "kube-router: pkg/controllers/netpol/policy.go",
+        },
+        Trait { habit: Habit::SctpUnverified, when: When::Always, source: "not verified" },
+        Trait {
+            habit: Habit::SharesBlockSets,
+            when: When::Always,
+            source: "kube-router: pkg/controllers/netpol/policy.go",
+        },
+    ],
+    apis: &[],
+    native_groups: &[],
+    open_connections: OpenConnections::GoOn,
+    source: "kube-router: pkg/controllers/netpol/policy.go",
+};

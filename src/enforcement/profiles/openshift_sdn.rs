@@ -1,0 +1,35 @@
+//! openshift-sdn, of OpenShift before 4.17.
+
+use super::super::profile::{
+    CniProfile, Enforcement, Habit, NamedPorts, OpenConnections, Trait, When,
+};
+use crate::policy::PolicyKind;
+
+pub(super) const PROFILE: CniProfile = CniProfile {
+    name: "openshift-sdn",
+    aliases: &["openshiftsdn"],
+    about: "openshift-sdn",
+    enforcement: Enforcement::Enforced,
+    options: &[],
+    traits: &[
+        Trait {
+            habit: Habit::NamedPorts(NamedPorts::None),
+            when: When::Always,
+            source: "openshift/sdn: pkg/network/node/networkpolicy.go",
+        },
+        Trait {
+            habit: Habit::TakesEmptySelectorForAny,
+            when: When::Always,
+            source: "openshift/sdn: pkg/network/node/networkpolicy.go",
+        },
+        Trait {
+            habit: Habit::LeavesIpv6,
+            when: When::Always,
+            source: "openshift/sdn: pkg/network/node/networkpolicy.go",
+        },
+    ],
+    apis: &[(PolicyKind::EgressNetworkPolicy, When::Always, "always")],
+    native_groups: &["network.openshift.io"],
+    open_connections: OpenConnections::GoOn,
+    source: "openshift/sdn: pkg/network/node/networkpolicy.go",
+};

@@ -1,0 +1,70 @@
+//! OVN-Kubernetes.
+
+use super::super::profile::{
+    CniOption, CniProfile, Enforcement, Feature, Habit, NamedPorts, OpenConnections, Trait, When,
+};
+use crate::policy::PolicyKind;
+
+pub(super) const PROFILE: CniProfile = CniProfile {
+    name: "ovn-kubernetes",
+    aliases: &["ovn", "ovnkubernetes", "ovn-k"],
+    about: "OVN-Kubernetes",
+    enforcement: Enforcement::Enforced,
+    options: &[
+        CniOption {
+            name: "dns-name-resolver",
+            values: &["true", "false"],
+            default: None,
+            about: "whether domain names of an EgressFirewall may have a `*`: else it is set aside whole",
+        },
+        CniOption {
+            name: "admin-network-policy",
+            values: &["true", "false"],
+            default: None,
+            about: "whether it enforces AdminNetworkPolicies: it does in OpenShift",
+        },
+    ],
+    traits: &[
+        Trait {
+            habit: Habit::Rejects(&[Feature::WildcardName]),
+            when: When::Is("dns-name-resolver", "false"),
+            source: "ovn-kubernetes: go-controller/pkg/ovn/egressfirewall.go, EnableDNSNameResolver",
+        },
+        Trait {
+            habit: Habit::NamedPorts(NamedPorts::All),
+            when: When::Always,
+            source: "ovn-kubernetes: go-controller/pkg/ovn/gress_policy.go",
+        },
+        Trait {
+            habit: Habit::UnlistedDirection { isolates: false },
+            when: When::Always,
+            source: "ovn-kubernetes: go-controller/pkg/ovn/base_network_controller_policy.go",
+        },
+        Trait {
+            habit: Habit::SelectsHostNetwork { with_pod_selector: true },
+            when: When::Always,
+            source: "ovn-kubernetes: go-controller/pkg/ovn/base_network_controller_policy.go",
+        },
+        Trait {
+            habit: Habit::LimitsPriority(99),
+            when: When::Always,
+            source: "ovn-kubernetes: go-controller/pkg/ovn/controller/admin_network_policy/",
+        },
+    ],
+    apis: &[
+        (
+            PolicyKind::AdminNetworkPolicy,
+            When::Is("admin-network-policy", "true"),
+            "in OpenShift, and where `--enable-admin-network-policy` is set",
+        ),
+        (
+            PolicyKind::BaselineAdminNetworkPolicy,
+            When::Is("admin-network-policy", "true"),
+            "in OpenShift, and where `--enable-admin-network-policy` is set",
+        ),
+        (PolicyKind::EgressFirewall, When::Always, "always"),
+    ],
+    native_groups: &["k8s.ovn.org"],
+    open_connections: OpenConnections::JudgedAnew,
+    source: "ovn-kubernetes: go-controller/pkg/ovn/base_network_controller_policy.go",
+};

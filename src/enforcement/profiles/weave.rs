@@ -1,0 +1,41 @@
+//! Weave Net with weave-npc, which is not maintained any more.
+
+use super::super::profile::{
+    CniProfile, Enforcement, Feature, Habit, OpenConnections, Trait, When,
+};
+
+pub(super) const PROFILE: CniProfile = CniProfile {
+    name: "weave",
+    aliases: &["weave-net", "weave-npc"],
+    about: "Weave Net with weave-npc",
+    enforcement: Enforcement::Enforced,
+    options: &[],
+    traits: &[
+        Trait {
+            habit: Habit::Rejects(&[Feature::NamedPort]),
+            when: When::Always,
+            source: "weave: npc/analysis.go",
+        },
+        Trait { habit: Habit::SctpUnverified, when: When::Always, source: "not verified" },
+        Trait {
+            habit: Habit::NarrowsEndPort,
+            when: When::Always,
+            source: "weave: npc/analysis.go",
+        },
+        Trait {
+            habit: Habit::UnlistedDirection { isolates: false },
+            when: When::Always,
+            source: "weave: npc/namespace.go",
+        },
+        Trait {
+            habit: Habit::ReachesOwnNode,
+            when: When::Always,
+            source: "weave: npc/controller.go",
+        },
+        Trait { habit: Habit::LeavesIpv6, when: When::Always, source: "weave: npc/" },
+    ],
+    apis: &[],
+    native_groups: &[],
+    open_connections: OpenConnections::GoOn,
+    source: "weave: npc/",
+};

@@ -1,0 +1,530 @@
+//! What an enforcer makes of policies: declared to effective, habit by habit.
+//!
+//! Each habit is a rewrite of the IR. What rests on a version or a setting that is not known is
+//! rewritten so that both outcomes stay possible: a rule is kept for what holds either way, and one in
+//! doubt stands for the difference.
+
+mod peers;
+mod ports;
+
+use super::cni::Cni;
+use super::profile::{Enforcement, Feature, Habit, NamedPorts, When};
+use super::profiles::PROFILES;
+use crate::cluster::{ClusterState, Operator};
+use crate::diagnostic::Span;
+use crate::net::{ConnectionSet, Family, IpSet, Protocol};
+use crate::policy::{
+    Certainty, Direction, EffectId, NamespaceMatch, PeerMatch, Peers, PolicyId, PolicyKind,
+    PolicySet, PortMatch, Ports, Rule, RuleId,
+};
+use std::sync::Arc;
+
+/// Something that an enforcer makes of policies that they do not say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What.
+    pub effect: EffectId,
+    /// Whether that is known; else it rests on a version or a setting that nobody has named.
+    pub sure: bool,
+    /// The policy that it is about; `None`: all.
+    pub policy: Option<PolicyId>,
+    /// The rule that it is about.
+    pub rule: Option<RuleId>,
+    /// What it means there, in a few words.
+    pub text: String,
+    /// Where that stands.
+    pub span: Option<Span>,
+}
+
+/// What an enforcer makes of policies.
+#[derive(Clone, Debug)]
+pub struct Effective {
+    /// The policies as it enforces them.
+    pub policies: PolicySet,
+    /// What it changes.
+    pub changes: Vec<Change>,
+}
+
+/// Rewrites policies as an enforcer enforces them.
+pub fn enforce(declared: &PolicySet, cluster: &ClusterState, cni: &Cni) -> Effective {
+    enforce_without(declared, cluster, cni, &[])
+}
+
+/// The same, as if the enforcer had not some of its habits: what these do is the difference.
+pub fn enforce_without(
+    declared: &PolicySet,
+    cluster: &ClusterState,
+    cni: &Cni,
+    without: &[EffectId],
+) -> Effective {
+    let mut work = Rewrite { set: declared.clone(), cluster, cni, changes: Vec::new() };
+    match cni.profile.enforcement {
+        Enforcement::Unknown => work.set.dataplane.unknown_enforcer = true,
+        Enforcement::Ignored if !without.contains(&EffectId::PoliciesIgnored) => work.ignore(),
+        Enforcement::Ignored => {}
+        Enforcement::Enforced => {
+            if !without.contains(&EffectId::ForeignPolicyIgnored) {
+                work.foreign_policies();
+            }
+            if !without.contains(&EffectId::ApiIgnored) {
+                work.apis();
+            }
+            for own in cni.profile.traits {
+                let certainty = cni.holds(&own.when);
+                if certainty != Certainty::No && !without.contains(&own.habit.effect()) {
+                    work.apply(own.habit, certainty == Certainty::Yes, &own.when);
+                }
+            }
+        }
+    }
+    Effective { policies: work.set, changes: work.changes }
+}
+
+/// A rewrite at work.
+struct Rewrite<'a> {
+    set: PolicySet,
+    cluster: &'a ClusterState,
+    cni: &'a Cni,
+    changes: Vec<Change>,
+}
+
+impl Rewrite<'_> {
+    fn apply(&mut self, habit: Habit, sure: bool, when: &When) {
+        match habit {
+            Habit::EnforcesNothing if sure => self.ignore(),
+            Habit::EnforcesNothing => {
+                self.set.dataplane.unknown_enforcer = true;
+                let why = format!("it may enforce nothing: {}", self.open_setting(when));
+                self.note(habit.effect(), false, &why, None);
+            }
+            Habit::ClosesTheUnselected => {
+                self.set.dataplane.closed = sure;
+                self.note(habit.effect(), sure, "what no policy allows is denied", None);
+            }
+            Habit::ResolvesSidecarPorts => self.resolve_sidecar_ports(),
+            Habit::UnlistedDirection { isolates } => self.unlisted_direction(isolates),
+            Habit::NamedPorts(habit) => self.named_ports(habit, sure, when),
+            Habit::NarrowsEndPort => self.narrow_end_port(sure, when),
+            Habit::BlocksReach { pods, nodes } => self.blocks_reach(pods, nodes, sure, when),
+            Habit::Rejects(features) => self.reject(features, sure, when),
+            Habit::DropsSctp => self.drop_sctp(sure, when),
+            Habit::SctpUnverified => self.drop_sctp(false, when),
+            Habit::LeavesIpv6 => self.leave_ipv6(sure),
+            Habit::ReachesOwnNode => {
+                self.set.dataplane.reaches_own_node = true;
+                let text = "a pod always reaches its own node, whatever egress policies say";
+                self.note(habit.effect(), true, text, None);
+            }
+            Habit::SelectsHostNetwork { with_pod_selector } => {
+                self.select_host_network(with_pod_selector);
+            }
+            Habit::LeaksDirections => self.leak_directions(),
+            Habit::SharesBlockSets => self.share_block_sets(),
+            Habit::LetsExceptOverride => self.let_except_override(),
+            Habit::LimitsPorts(limit) => self.limit_ports(limit),
+            Habit::TakesEmptySelectorForAny => self.take_empty_selector_for_any(),
+            Habit::HidesBaseline => self.hide_baseline(sure),
+            Habit::LimitsPriority(limit) => self.limit_priority(limit),
+            Habit::LacksNodesAndNames => self.lack_nodes_and_names(),
+            // Told of questions that go to a Service, and of pods on such nodes: see `analysis`.
+            Habit::JudgesBeforeTranslation | Habit::LeavesSomeNodes => {}
+        }
+    }
+
+    fn note(&mut self, effect: EffectId, sure: bool, text: &str, span: Option<Span>) {
+        let text = text.to_owned();
+        self.changes.push(Change { effect, sure, policy: None, rule: None, text, span });
+    }
+
+    fn note_policy(&mut self, effect: EffectId, id: PolicyId, text: String) {
+        let span = Some(self.set.policy(id).span);
+        self.changes.push(Change { effect, sure: true, policy: Some(id), rule: None, text, span });
+    }
+
+    /// Notes what becomes of a rule, on the rule as well.
+    fn note_rule(&mut self, effect: EffectId, sure: bool, id: RuleId, text: String, span: Span) {
+        let Some(rule) = self.set.rules.get_mut(id.index()) else { return };
+        if !rule.effects.contains(&effect) {
+            rule.effects.push(effect);
+        }
+        let policy = Some(rule.policy);
+        self.changes.push(Change { effect, sure, policy, rule: Some(id), text, span: Some(span) });
+    }
+
+    /// What must be known for a condition to be decided.
+    fn open_setting(&self, when: &When) -> String {
+        let name = self.cni.name();
+        match when {
+            When::From(_) | When::Before(_) => {
+                format!("that depends on its version (`--cni {name}@VERSION`)")
+            }
+            When::Is(option, _) => {
+                format!("that depends on `{option}` (`--cni {name},{option}=…`)")
+            }
+            When::All(list) | When::Any(list) => {
+                let open = list.iter().find(|when| self.cni.holds(when) == Certainty::Maybe);
+                open.map(|when| self.open_setting(when)).unwrap_or_default()
+            }
+            When::Always => String::new(),
+        }
+    }
+
+    /// The rules of NetworkPolicies in a direction, or in both.
+    fn rules_of(&self, direction: Option<Direction>) -> Vec<RuleId> {
+        let kept: Vec<PolicyId> =
+            self.set.tiers.iter().flat_map(|tier| &tier.policies).copied().collect();
+        kept.into_iter()
+            .map(|id| self.set.policy(id))
+            .filter(|policy| policy.kind == PolicyKind::NetworkPolicy)
+            .flat_map(|policy| {
+                Direction::ALL
+                    .into_iter()
+                    .filter(|own| direction.is_none_or(|wanted| wanted == *own))
+                    .flat_map(|own| policy.rules[own.index()].iter().copied())
+                    .collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
+    /// Adds a rule to the policy of another one, for the same place in the manifest.
+    fn add_rule(&mut self, rule: Rule) {
+        let id = RuleId::new(self.set.rules.len());
+        let (policy, direction) = (rule.policy, rule.direction);
+        self.set.rules.push(rule);
+        if let Some(policy) = self.set.policies.get_mut(policy.index()) {
+            policy.rules[direction.index()].push(id);
+        }
+    }
+
+    /// Splits a rule: what holds either way stays, and what may hold as well is in doubt.
+    fn doubt_ports(&mut self, id: RuleId, sure: Ports, maybe: Ports, why: String) {
+        let Some(rule) = self.set.rules.get_mut(id.index()) else { return };
+        let doubtful = Rule { ports: maybe, doubt: Some(why.into()), ..rule.clone() };
+        rule.ports = sure;
+        self.add_rule(doubtful);
+    }
+
+    /// The same for peers.
+    fn doubt_peers(&mut self, id: RuleId, sure: Peers, maybe: Peers, why: String) {
+        let Some(rule) = self.set.rules.get_mut(id.index()) else { return };
+        let doubtful = Rule { peers: maybe, doubt: Some(why.into()), ..rule.clone() };
+        rule.peers = sure;
+        self.add_rule(doubtful);
+    }
+
+    /// Takes a policy out of its tier.
+    fn take_out(&mut self, effect: EffectId, gone: &[PolicyId]) {
+        for tier in self.set.tiers.iter_mut().chain(&mut self.set.firewalls) {
+            tier.policies.retain(|id| !gone.contains(id));
+        }
+        self.set.inert.extend(gone.iter().map(|&id| (id, effect)));
+    }
+
+    fn all_policies(&self) -> Vec<PolicyId> {
+        let tiers = self.set.tiers.iter().chain(&self.set.firewalls);
+        tiers.flat_map(|tier| tier.policies.iter().copied()).collect()
+    }
+
+    fn ignore(&mut self) {
+        let all = self.all_policies();
+        self.take_out(EffectId::PoliciesIgnored, &all);
+        self.set.blind.clear();
+        self.set.ignored = true;
+        for id in all {
+            self.note_policy(EffectId::PoliciesIgnored, id, "the policy has no effect".into());
+        }
+    }
+
+    /// Policies of another CNI's own API: this one has never heard of them.
+    fn foreign_policies(&mut self) {
+        let own = self.cni.profile.native_groups;
+        let foreign = |group: &str| {
+            !own.contains(&group)
+                && PROFILES.iter().any(|profile| profile.native_groups.contains(&group))
+        };
+        let spots = &self.cluster.blind_spots;
+        // Broken policies of an API that the enforcer does not know have no effect, either.
+        let unknown = |kind: &str| {
+            let kind = PolicyKind::ALL.iter().find(|own| own.name() == kind);
+            kind.is_some_and(|kind| {
+                let known = self.cni.profile.apis.iter().find(|(own, ..)| own == kind);
+                let certainty = known.map_or(Certainty::No, |(_, when, _)| self.cni.holds(when));
+                *kind != PolicyKind::NetworkPolicy && certainty == Certainty::No
+            })
+        };
+        let (gone, kept): (Vec<_>, Vec<_>) = self.set.blind.iter().copied().partition(|blind| {
+            let Some(spot) = spots.get(blind.spot) else { return false };
+            let ours = spot.group.as_deref().is_some_and(is_ours);
+            spot.group.as_deref().is_some_and(foreign)
+                || ours && spot.kind.as_deref().is_some_and(unknown)
+        });
+        self.set.blind = kept;
+        for spot in gone.into_iter().filter_map(|blind| spots.get(blind.spot)) {
+            let text = format!("{} has no effect", spot.what);
+            self.note(EffectId::ForeignPolicyIgnored, true, &text, Some(spot.span));
+        }
+    }
+
+    /// Which of the other APIs the enforcer knows.
+    fn apis(&mut self) {
+        let mut gone = Vec::new();
+        for id in self.all_policies() {
+            let kind = self.set.policy(id).kind;
+            if kind == PolicyKind::NetworkPolicy {
+                continue;
+            }
+            let known = self.cni.profile.apis.iter().find(|(own, ..)| *own == kind);
+            let certainty = known.map_or(Certainty::No, |(_, when, _)| self.cni.holds(when));
+            let about = known.map(|(.., about)| *about).unwrap_or_default();
+            match certainty {
+                Certainty::Yes => {}
+                Certainty::Maybe => {
+                    let why = format!("{} enforces it {about}", self.cni.name());
+                    if let Some(policy) = self.set.policies.get_mut(id.index()) {
+                        policy.doubt = Some(why.as_str().into());
+                    }
+                    let span = Some(self.set.policy(id).span);
+                    self.changes.push(Change {
+                        effect: EffectId::ApiIgnored,
+                        sure: false,
+                        policy: Some(id),
+                        rule: None,
+                        text: why,
+                        span,
+                    });
+                }
+                Certainty::No => {
+                    gone.push(id);
+                    let text = if about.is_empty() {
+                        format!("{kind} is not enforced")
+                    } else {
+                        format!("{kind} is enforced {about}")
+                    };
+                    self.note_policy(EffectId::ApiIgnored, id, text);
+                }
+            }
+        }
+        self.take_out(EffectId::ApiIgnored, &gone);
+    }
+
+    fn resolve_sidecar_ports(&mut self) {
+        self.set.dataplane.sidecar_port_names = true;
+        let named: Vec<(RuleId, Span)> = self
+            .rules_of(None)
+            .into_iter()
+            .filter_map(|id| {
+                let Ports::Of(list) = &self.set.rule(id).ports else { return None };
+                let named = list.iter().find(|port| match &port.matches {
+                    PortMatch::Named { protocol, name } => {
+                        self.cluster.pods.iter().flat_map(|pod| &pod.ports).any(|port| {
+                            port.sidecar
+                                && port.protocol == *protocol
+                                && port.name.as_ref() == Some(name)
+                        })
+                    }
+                    PortMatch::Numbers(_) => false,
+                })?;
+                Some((id, named.span))
+            })
+            .collect();
+        for (id, span) in named {
+            let text = "port names that init containers declare count".to_owned();
+            self.note_rule(EffectId::SidecarPortNames, true, id, text, span);
+        }
+    }
+
+    fn unlisted_direction(&mut self, isolates: bool) {
+        let effect = Habit::UnlistedDirection { isolates }.effect();
+        for id in self.all_policies() {
+            for direction in Direction::ALL {
+                let at = direction.index();
+                let Some(policy) = self.set.policies.get_mut(id.index()) else { continue };
+                let listed = policy.isolates[at] || policy.kind != PolicyKind::NetworkPolicy;
+                let Some(&first) = policy.rules[at].first().filter(|_| !listed) else { continue };
+                policy.counts[at] = true;
+                policy.isolates[at] = isolates;
+                let text = if isolates {
+                    format!(
+                        "its {direction} rules isolate and allow, though `policyTypes` does not list them"
+                    )
+                } else {
+                    format!("its {direction} rules allow, though `policyTypes` does not list them")
+                };
+                let span = self.set.rule(first).span;
+                self.note_rule(effect, true, first, text, span);
+            }
+        }
+    }
+
+    fn reject(&mut self, features: &'static [Feature], sure: bool, when: &When) {
+        let effect = EffectId::PolicyRejected;
+        let mut gone = Vec::new();
+        for id in self.all_policies() {
+            let found = features.iter().find(|feature| self.has_feature(id, **feature));
+            let Some(feature) = found else { continue };
+            let what = match feature {
+                Feature::NamedPort => "a port by name",
+                Feature::WildcardName => "a domain name with a `*`",
+                Feature::Ipv6Block => "an `ipBlock` of IPv6",
+                Feature::Except => "an `except`",
+                Feature::NegativeSelector => "`NotIn` or `DoesNotExist`",
+                Feature::Sctp => "SCTP",
+            };
+            let text =
+                format!("the policy is set aside whole for {what}: what it closes stays open");
+            if sure {
+                gone.push(id);
+                self.note_policy(effect, id, text);
+            } else {
+                let why = format!(
+                    "the policy may be set aside whole for {what}: {}",
+                    self.open_setting(when)
+                );
+                if let Some(policy) = self.set.policies.get_mut(id.index()) {
+                    policy.doubt = Some(why.as_str().into());
+                }
+                let span = Some(self.set.policy(id).span);
+                let policy = Some(id);
+                self.changes.push(Change { effect, sure, policy, rule: None, text: why, span });
+            }
+        }
+        self.take_out(effect, &gone);
+    }
+
+    fn has_feature(&self, id: PolicyId, feature: Feature) -> bool {
+        let policy = self.set.policy(id);
+        let about = match feature {
+            Feature::WildcardName => PolicyKind::EgressFirewall,
+            _ => PolicyKind::NetworkPolicy,
+        };
+        if policy.kind != about {
+            return false;
+        }
+        let rules = policy.rules.iter().flatten().map(|&id| self.set.rule(id));
+        let negative = |selector: &crate::cluster::Selector| {
+            let negative = |operator| matches!(operator, Operator::NotIn | Operator::DoesNotExist);
+            selector.requirements().iter().any(|r| negative(r.operator))
+        };
+        let pods = |pods: &crate::policy::PodsMatch| {
+            let namespaces = match &pods.namespaces {
+                NamespaceMatch::Is(_) => false,
+                NamespaceMatch::Labelled(selector) => negative(selector),
+            };
+            namespaces || negative(&pods.pods)
+        };
+        if feature == Feature::NegativeSelector && pods(&policy.subject) {
+            return true;
+        }
+        rules.into_iter().any(|rule| {
+            let peers = match &rule.peers {
+                Peers::Of(list) => list.as_slice(),
+                Peers::Any => &[],
+            };
+            let ports = match &rule.ports {
+                Ports::Of(list) => list.as_slice(),
+                Ports::Any => &[],
+            };
+            match feature {
+                Feature::NamedPort => {
+                    ports.iter().any(|port| matches!(port.matches, PortMatch::Named { .. }))
+                }
+                Feature::WildcardName => peers.iter().any(|peer| match &peer.matches {
+                    PeerMatch::Domains(names) => names.iter().any(|name| name.exact().is_none()),
+                    _ => false,
+                }),
+                Feature::Sctp => ports.iter().any(|port| match &port.matches {
+                    PortMatch::Numbers(set) => {
+                        !set.intersection(&ConnectionSet::protocol(Protocol::Sctp)).is_empty()
+                    }
+                    PortMatch::Named { protocol, .. } => *protocol == Protocol::Sctp,
+                }),
+                Feature::Ipv6Block => peers.iter().any(|peer| match &peer.matches {
+                    PeerMatch::Addresses(set, _) => !set.only(Family::V6).is_empty(),
+                    _ => false,
+                }),
+                Feature::Except => peers.iter().any(|peer| match &peer.form {
+                    crate::policy::PeerForm::Block { except, .. } => !except.is_empty(),
+                    _ => false,
+                }),
+                Feature::NegativeSelector => peers.iter().any(|peer| match &peer.matches {
+                    PeerMatch::Pods(selector) => pods(selector),
+                    _ => false,
+                }),
+            }
+        })
+    }
+
+    fn drop_sctp(&mut self, sure: bool, when: &When) {
+        let sctp = ConnectionSet::protocol(Protocol::Sctp);
+        if sure {
+            self.set.dataplane.dropped = sctp;
+            self.note(EffectId::SctpDropped, true, "SCTP is dropped, whatever policies say", None);
+        } else {
+            self.set.dataplane.maybe_dropped = sctp;
+            let why = match when {
+                When::Always => "nobody has verified that it lets SCTP through".to_owned(),
+                when => self.open_setting(when),
+            };
+            let text = format!("SCTP may be dropped: {why}");
+            self.note(EffectId::SctpDropped, false, &text, None);
+        }
+    }
+
+    fn leave_ipv6(&mut self, sure: bool) {
+        self.set.dataplane.unpoliced[1] = if sure { Certainty::Yes } else { Certainty::Maybe };
+        self.note(
+            EffectId::Ipv6Unpoliced,
+            sure,
+            "IPv6 is not policed: policies hold for IPv4 only",
+            None,
+        );
+    }
+
+    fn hide_baseline(&mut self, sure: bool) {
+        if sure {
+            self.set.dataplane.hidden_baseline = true;
+            let text =
+                "a NetworkPolicy of the other direction keeps the Baseline tier from being asked";
+            self.note(EffectId::HiddenBaseline, true, text, None);
+        }
+    }
+
+    fn limit_priority(&mut self, limit: u16) {
+        let beyond = |id: &PolicyId| {
+            let policy = self.set.policy(*id);
+            policy.kind == PolicyKind::AdminNetworkPolicy && policy.order > limit
+        };
+        let gone: Vec<PolicyId> = self.all_policies().into_iter().filter(beyond).collect();
+        for &id in &gone {
+            let text = format!("the policy has no effect: priorities above {limit} are refused");
+            self.note_policy(EffectId::PriorityRejected, id, text);
+        }
+        self.take_out(EffectId::PriorityRejected, &gone);
+    }
+
+    fn named_ports(&mut self, habit: NamedPorts, sure: bool, when: &When) {
+        match habit {
+            NamedPorts::All => self.named_ports_all(),
+            NamedPorts::None => self.named_ports_none(),
+            NamedPorts::OfSelected => self.named_ports_of_selected(),
+            NamedPorts::OnePerCluster => self.named_ports_one_per_cluster(sure, when),
+            NamedPorts::OnePerNamespace => self.named_ports_one_per_namespace(),
+        }
+    }
+}
+
+/// The groups of the policies of other APIs that are evaluated.
+fn is_ours(group: &str) -> bool {
+    ["policy.networking.k8s.io", "k8s.ovn.org", "network.openshift.io"].contains(&group)
+}
+
+/// The name that a text of an IR has.
+fn shared(text: &str) -> Arc<str> {
+    text.into()
+}
+
+/// The addresses of a set outside of another, if any.
+fn outside(set: &IpSet, of: &IpSet) -> Option<IpSet> {
+    let rest = set.difference(of);
+    (!rest.is_empty()).then_some(rest)
+}

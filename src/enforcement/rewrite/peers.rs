@@ -1,0 +1,359 @@
+//! What enforcers make of peers.
+
+use super::super::profile::When;
+use super::Rewrite;
+use crate::cluster::NodeId;
+use crate::net::IpSet;
+use crate::policy::{
+    Action, Direction, EffectId, NamespaceMatch, PeerForm, PeerMatch, PeerSelector, Peers, Placed,
+    PodsMatch, PolicyKind, Ports, Reach, Rule, RuleId,
+};
+use ipnet::IpNet;
+
+/// The namespace that stands for nodes in OpenShift: a namespaceSelector that matches it matches them
+/// (ovn-kubernetes, `go-controller/pkg/ovn/base_network_controller_namespace.go`).
+const HOST_NETWORK_NAMESPACE: &str = "openshift-host-network";
+
+impl Rewrite<'_> {
+    pub(super) fn blocks_reach(&mut self, pods: bool, nodes: bool, sure: bool, when: &When) {
+        let reach = Reach { pods, nodes };
+        let all: Vec<RuleId> = self
+            .all_policies()
+            .into_iter()
+            .filter(|&id| self.set.policy(id).kind != PolicyKind::EgressFirewall)
+            .flat_map(|id| self.set.policy(id).rules.concat())
+            .collect();
+        for id in all {
+            let Peers::Of(list) = &self.set.rule(id).peers else { continue };
+            let block = list.iter().find(|peer| matches!(peer.matches, PeerMatch::Addresses(..)));
+            let Some(span) = block.map(|peer| peer.span) else { continue };
+            let narrowed: Vec<PeerSelector> = list
+                .iter()
+                .map(|peer| match &peer.matches {
+                    PeerMatch::Addresses(set, _) => PeerSelector {
+                        matches: PeerMatch::Addresses(set.clone(), reach),
+                        ..peer.clone()
+                    },
+                    _ => peer.clone(),
+                })
+                .collect();
+            let text = match (pods, nodes) {
+                (false, false) => "the block matches neither pods nor nodes",
+                (false, true) => "the block matches no pods",
+                (true, false) => "the block matches no nodes",
+                (true, true) => continue,
+            };
+            if sure {
+                if let Some(rule) = self.set.rules.get_mut(id.index()) {
+                    rule.peers = Peers::Of(narrowed);
+                }
+            } else {
+                let whole = Peers::Of(list.clone());
+                let why = self.open_setting(when);
+                self.doubt_peers(id, Peers::Of(narrowed), whole, why);
+            }
+            self.note_rule(EffectId::BlockNotCluster, sure, id, text.to_owned(), span);
+        }
+    }
+
+    /// Selectors match pods on their node's network, by the address of the node: whoever has that
+    /// address is matched with them.
+    pub(super) fn select_host_network(&mut self, with_pod_selector: bool) {
+        for id in self.rules_of(None) {
+            let Peers::Of(list) = &self.set.rule(id).peers else { continue };
+            let mut added = Vec::new();
+            for peer in list {
+                let PeerMatch::Pods(pods) = &peer.matches else { continue };
+                let written = !with_pod_selector || peer.form == PeerForm::Pods;
+                let placed =
+                    if written { self.placed(pods) } else { self.nodes_by_namespace(pods) };
+                if !placed.nodes.is_empty() || !placed.unplaced.is_empty() {
+                    let matches = PeerMatch::Placed(placed);
+                    added.push(PeerSelector { matches, ..peer.clone() });
+                }
+            }
+            let Some(span) = added.first().map(|peer| peer.span) else { continue };
+            if let Some(Rule { peers: Peers::Of(list), .. }) = self.set.rules.get_mut(id.index()) {
+                list.extend(added);
+            }
+            let text =
+                "pods on their node's network match, and with them all of their node".to_owned();
+            self.note_rule(EffectId::HostNetworkSelected, true, id, text, span);
+        }
+    }
+
+    /// Pods on their nodes' network whose labels are those that a selector wants.
+    fn placed(&self, selector: &PodsMatch) -> Placed {
+        let mut placed = Placed { nodes: Vec::new(), unplaced: Vec::new() };
+        for id in self.cluster.pod_ids() {
+            let pod = self.cluster.pod(id);
+            if !pod.host_network || !selector.pods.matches(&pod.labels) {
+                continue;
+            }
+            let namespace = match &selector.namespaces {
+                NamespaceMatch::Is(own) => *own == pod.namespace,
+                NamespaceMatch::Labelled(selector) => {
+                    let namespace = self.cluster.namespace(pod.namespace);
+                    selector.matches_namespace(namespace) == Some(true)
+                }
+            };
+            match pod.node.filter(|_| namespace) {
+                Some(node) => placed.nodes.push(node),
+                None if namespace => placed.unplaced.push(id),
+                None => {}
+            }
+        }
+        placed.nodes.sort_unstable();
+        placed.nodes.dedup();
+        placed
+    }
+
+    fn nodes_by_namespace(&self, selector: &PodsMatch) -> Placed {
+        let host = self.cluster.find_namespace(HOST_NETWORK_NAMESPACE);
+        let matched = match (&selector.namespaces, host) {
+            (NamespaceMatch::Labelled(selector), Some(id)) => {
+                selector.matches_namespace(self.cluster.namespace(id)) == Some(true)
+            }
+            _ => false,
+        };
+        let nodes: Vec<NodeId> =
+            if matched { self.cluster.node_ids().collect() } else { Vec::new() };
+        Placed { nodes, unplaced: Vec::new() }
+    }
+
+    /// A policy of both types is entered for both directions alike: where both pods are selected by it,
+    /// what it allows in one direction is open in the other, too.
+    pub(super) fn leak_directions(&mut self) {
+        for id in self.all_policies() {
+            let policy = self.set.policy(id);
+            if policy.kind != PolicyKind::NetworkPolicy || policy.isolates != [true, true] {
+                continue;
+            }
+            let subject = policy.subject.clone();
+            let mut leaked = Vec::new();
+            for direction in Direction::ALL {
+                let other = match direction {
+                    Direction::Egress => Direction::Ingress,
+                    Direction::Ingress => Direction::Egress,
+                };
+                for &rule_id in &policy.rules[direction.index()] {
+                    let rule = self.set.rule(rule_id);
+                    let own = match &rule.peers {
+                        Peers::Any => None,
+                        Peers::Of(list) => {
+                            Some(list.iter().map(|peer| peer.matches.clone()).collect())
+                        }
+                    };
+                    let peer = PeerSelector {
+                        matches: PeerMatch::Pods(subject.clone()),
+                        form: PeerForm::Other,
+                        span: rule.span,
+                    };
+                    leaked.push((
+                        rule_id,
+                        Rule {
+                            direction: other,
+                            name: Some(super::shared("leaked from the other direction")),
+                            own,
+                            peers: Peers::Of(vec![peer]),
+                            effects: vec![EffectId::CrossDirectionLeak],
+                            ..rule.clone()
+                        },
+                    ));
+                }
+            }
+            for (rule_id, rule) in leaked {
+                let text =
+                    format!("between pods of the policy it opens {} as well", rule.direction);
+                let span = rule.span;
+                self.add_rule(rule);
+                self.note_rule(EffectId::CrossDirectionLeak, true, rule_id, text, span);
+            }
+        }
+    }
+
+    /// The blocks of one rule and their exceptions share a set: with iptables the most specific entry
+    /// decides, with nftables every exception does.
+    pub(super) fn share_block_sets(&mut self) {
+        for id in self.rules_of(None) {
+            let rule = self.set.rule(id);
+            let Peers::Of(list) = &rule.peers else { continue };
+            let blocks: Vec<(IpNet, &[IpNet])> = list
+                .iter()
+                .filter_map(|peer| match &peer.form {
+                    PeerForm::Block { cidr, except } => Some((*cidr, except.as_slice())),
+                    _ => None,
+                })
+                .collect();
+            if blocks.len() < 2 || blocks.iter().all(|(_, except)| except.is_empty()) {
+                continue;
+            }
+            let declared = blocks.iter().fold(IpSet::empty(), |all, (cidr, except)| {
+                let own = IpSet::block(*cidr).difference(&IpSet::blocks(except.iter().copied()));
+                all.union(&own)
+            });
+            let excepts = || blocks.iter().flat_map(|(_, except)| except.iter().copied());
+            let nftables = IpSet::blocks(blocks.iter().map(|(cidr, _)| *cidr))
+                .difference(&IpSet::blocks(excepts()));
+            // From the least to the most specific: the last word counts.
+            let mut entries: Vec<(u8, bool, IpNet)> = blocks
+                .iter()
+                .map(|(cidr, _)| (cidr.prefix_len(), true, *cidr))
+                .chain(excepts().map(|net| (net.prefix_len(), false, net)))
+                .collect();
+            entries.sort();
+            let iptables = entries.iter().fold(IpSet::empty(), |all, (_, allows, net)| {
+                let net = IpSet::block(*net);
+                if *allows { all.union(&net) } else { all.difference(&net) }
+            });
+            let (sure, maybe) = match self.cni.option("backend") {
+                Some("iptables") => (iptables, None),
+                Some("nftables") => (nftables, None),
+                _ => {
+                    // What both have is what neither lacks.
+                    let lacking = iptables.difference(&nftables);
+                    let both = iptables.difference(&lacking);
+                    let either = nftables.union(&iptables);
+                    let maybe = super::outside(&either, &both);
+                    (both, maybe)
+                }
+            };
+            if sure == declared && maybe.is_none() {
+                continue;
+            }
+            let Some(first) = list.iter().find(|p| matches!(p.form, PeerForm::Block { .. })) else {
+                continue;
+            };
+            let span = first.span;
+            let with = |set: IpSet| PeerSelector {
+                matches: PeerMatch::Addresses(set, Reach::EVERYBODY),
+                form: PeerForm::Other,
+                span,
+            };
+            let mut kept: Vec<PeerSelector> = list
+                .iter()
+                .filter(|peer| !matches!(peer.form, PeerForm::Block { .. }))
+                .cloned()
+                .collect();
+            kept.push(with(sure));
+            let known = maybe.is_none();
+            match maybe {
+                None => {
+                    if let Some(rule) = self.set.rules.get_mut(id.index()) {
+                        rule.peers = Peers::Of(kept);
+                    }
+                }
+                Some(maybe) => {
+                    let why =
+                        "that depends on `backend` (`--cni kube-router,backend=…`)".to_owned();
+                    self.doubt_peers(id, Peers::Of(kept), Peers::Of(vec![with(maybe)]), why);
+                }
+            }
+            let text = "an exception of one block cuts the others".to_owned();
+            self.note_rule(EffectId::SharedBlockSet, known, id, text, span);
+        }
+    }
+
+    /// Entries of all policies of a pod share a map in which the longest prefix decides. Which policies
+    /// a pod has together depends on the pod: what an exception of another rule of the namespace may cut
+    /// is in doubt.
+    pub(super) fn let_except_override(&mut self) {
+        let all = self.rules_of(None);
+        let mut exceptions: Vec<(RuleId, IpNet)> = Vec::new();
+        for &id in &all {
+            let Peers::Of(list) = &self.set.rule(id).peers else { continue };
+            for peer in list {
+                if let PeerForm::Block { except, .. } = &peer.form {
+                    exceptions.extend(except.iter().map(|&net| (id, net)));
+                }
+            }
+        }
+        for id in all {
+            let rule = self.set.rule(id);
+            let namespace = self.set.policy(rule.policy).namespace;
+            let Peers::Of(list) = &rule.peers else { continue };
+            let (mut sure, mut maybe, mut at) = (Vec::new(), Vec::new(), None);
+            for peer in list {
+                let (PeerForm::Block { cidr, .. }, PeerMatch::Addresses(set, reach)) =
+                    (&peer.form, &peer.matches)
+                else {
+                    sure.push(peer.clone());
+                    continue;
+                };
+                let cutting = exceptions.iter().filter(|(other, net)| {
+                    let other_rule = self.set.rule(*other);
+                    *other != id
+                        && other_rule.direction == rule.direction
+                        && self.set.policy(other_rule.policy).namespace == namespace
+                        && cidr.contains(net)
+                        && net.prefix_len() > cidr.prefix_len()
+                });
+                let cut = IpSet::blocks(cutting.map(|(_, net)| *net));
+                let rest = set.difference(&cut);
+                if rest != *set {
+                    let doubtful = set.difference(&rest);
+                    let matches = PeerMatch::Addresses(doubtful, *reach);
+                    maybe.push(PeerSelector { matches, ..peer.clone() });
+                    at.get_or_insert(peer.span);
+                }
+                sure.push(PeerSelector {
+                    matches: PeerMatch::Addresses(rest, *reach),
+                    ..peer.clone()
+                });
+            }
+            let Some(span) = at else { continue };
+            let why = "an `except` of another rule of the namespace overrides it where both are about a pod";
+            self.doubt_peers(id, Peers::Of(sure), Peers::Of(maybe), why.to_owned());
+            let text = "an `except` of another rule cuts this block".to_owned();
+            self.note_rule(EffectId::ExceptOverrides, false, id, text, span);
+        }
+    }
+
+    pub(super) fn take_empty_selector_for_any(&mut self) {
+        for id in self.rules_of(None) {
+            let Peers::Of(list) = &self.set.rule(id).peers else { continue };
+            let everything = list.iter().find(|peer| match &peer.matches {
+                PeerMatch::Pods(PodsMatch { namespaces: NamespaceMatch::Labelled(s), .. }) => {
+                    peer.form == PeerForm::Namespaces && s.requirements().is_empty()
+                }
+                _ => false,
+            });
+            let Some(span) = everything.map(|peer| peer.span) else { continue };
+            if let Some(rule) = self.set.rules.get_mut(id.index()) {
+                rule.peers = Peers::Any;
+            }
+            let text =
+                "the empty namespaceSelector matches every address, outside as well".to_owned();
+            self.note_rule(EffectId::EmptyNamespaceSelectorAny, true, id, text, span);
+        }
+    }
+
+    /// Rules of a ClusterNetworkPolicy about nodes or names: dropped if they allow; without peers, and
+    /// so about everybody, if not.
+    pub(super) fn lack_nodes_and_names(&mut self) {
+        let own: Vec<RuleId> = self
+            .all_policies()
+            .into_iter()
+            .filter(|&id| self.set.policy(id).kind == PolicyKind::ClusterNetworkPolicy)
+            .flat_map(|id| self.set.policy(id).rules.concat())
+            .collect();
+        for id in own {
+            let Some(rule) = self.set.rules.get_mut(id.index()) else { continue };
+            let Peers::Of(list) = &rule.peers else { continue };
+            let lacking = list
+                .iter()
+                .find(|peer| matches!(peer.matches, PeerMatch::Nodes(_) | PeerMatch::Domains(_)));
+            let Some(span) = lacking.map(|peer| peer.span) else { continue };
+            let text = if rule.action == Action::Allow {
+                rule.peers = Peers::Of(Vec::new());
+                "the rule allows nothing: nodes and names are not implemented"
+            } else {
+                rule.action = Action::Deny;
+                rule.peers = Peers::Any;
+                rule.ports = Ports::Any;
+                "the rule denies everything: nodes and names are not implemented"
+            };
+            self.note_rule(EffectId::PeerUnsupported, true, id, text.to_owned(), span);
+        }
+    }
+}
