@@ -20,6 +20,8 @@ pub struct Divergence {
     pub effective: Decision,
     /// The port that it is about.
     pub port: String,
+    /// Of what was asked, what the policies declare allowed.
+    pub allowed: ConnectionSet,
     /// Why: each alone, or all together.
     pub causes: Vec<Cause>,
 }
@@ -105,6 +107,7 @@ impl<'a> Engines<'a> {
             declared: declared.on(protocol, port),
             effective: effective.on(protocol, port),
             port: format!("{protocol}/{port}"),
+            allowed: declared.allowed.intersection(asked),
             causes: self.causes(&flow, effective.on(protocol, port)),
         })
     }

@@ -22,6 +22,7 @@ mod query;
 mod questions;
 mod reason;
 mod scenario;
+mod translation;
 mod truth_table;
 mod world;
 

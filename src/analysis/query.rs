@@ -11,8 +11,9 @@ use super::family::{
 use super::list::{Length, block_names};
 use super::port::PortQuery;
 use super::reason::{Reason, assumes_private_address, reasons, told};
+use super::translation::{self, closed_service};
 use super::world::World;
-use crate::cluster::NodeId;
+use crate::cluster::{NodeId, Service};
 use crate::engine::reference::Flow;
 use crate::engine::{DirectionTrace, Peer, Verdict, trace};
 use crate::net::{ConnectionSet, Family, IpSet, Protocol};
@@ -171,6 +172,11 @@ pub fn can(
     for (key, pairs) in found {
         let (from, to) = pairs.first.clone();
         let group = evaluate(world, engines, &key, &from, &to, pairs);
+        let service = destination.service.and_then(|at| world.cluster.services.get(at));
+        let group = match service {
+            Some(service) => before_translation(world, group, &from, service),
+            None => group,
+        };
         assumed_address |= group.trace.as_ref().is_some_and(|t| assumes_private_address(world, t));
         let alike = groups.iter_mut().find(|g| {
             g.answer == group.answer
@@ -432,6 +438,29 @@ impl Group {
         {
             let all: BTreeSet<String> = std::mem::take(list).into_iter().chain(names).collect();
             *list = all.into_iter().collect();
+        }
+    }
+}
+
+/// On some enforcers a Service can be closed that has open pods.
+fn before_translation(world: &World, group: Group, from: &Member, service: &Service) -> Group {
+    if group.allowed.is_empty() {
+        return group;
+    }
+    match closed_service(world, &from.peer, service, &group.asked) {
+        None => group,
+        Some((text, span)) => {
+            let reason = Reason::before_translation(text.clone(), span);
+            Group {
+                answer: Answer::Denied,
+                allowed: ConnectionSet::empty(),
+                unknown: ConnectionSet::empty(),
+                reasons: vec![reason],
+                explained: None,
+                trace: None,
+                divergence: Some(translation::divergence(group.allowed, text, span)),
+                ..group
+            }
         }
     }
 }

@@ -59,6 +59,15 @@ impl Reason {
         Self::of_both(Decision::Denied, "no-common-family", text)
     }
 
+    /// The Service is not what a rule selects.
+    pub(super) fn before_translation(text: String, span: Option<Span>) -> Self {
+        Self {
+            direction: Some(Direction::Egress),
+            span,
+            ..Self::of_both(Decision::Denied, "before-translation", text)
+        }
+    }
+
     /// A reason of neither direction alone.
     fn of_both(decision: Decision, code: &'static str, text: String) -> Self {
         Self {
@@ -165,6 +174,10 @@ fn one(world: &World, trace: &DirectionTrace, end: &str, other: &str, family: Fa
             let text =
                 format!("no policy allows it, and {} denies what none allows", cni_name(world));
             ("closed", text, vec![], None, None)
+        }
+        Step::LeftAlone => {
+            let text = format!("{} does not police {} where it runs", cni_name(world), short(end));
+            ("left-alone", text, vec![], None, None)
         }
         Step::FamilyNotPoliced => {
             let text = format!("{} does not police {}", cni_name(world), family);

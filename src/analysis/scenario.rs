@@ -174,7 +174,9 @@ impl Scenario {
         let resolved = self.resolve.iter().map(|text| parse_resolution(text));
         let resolved = resolved.collect::<Result<_, _>>().map_err(ScenarioError)?;
         let assumptions = Assumptions { resolved, ..Assumptions::default() };
-        Ok(Options { assumptions, cni, ..Options::default() })
+        // Without a CNI the expectations are about what the policies declare.
+        let as_declared = cni.is_none();
+        Ok(Options { assumptions, cni, as_declared, ..Options::default() })
     }
 
     fn run_each(

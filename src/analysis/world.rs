@@ -2,7 +2,9 @@
 
 use crate::cluster::{Assumptions, ClusterState, resolve};
 use crate::diagnostic::{Diagnostic, Severity, SourceMap};
-use crate::enforcement::{Change, Cni, Effective, enforce};
+use crate::enforcement::{
+    Change, Cni, Detected, Distribution, Effective, Evidence, detect, enforce,
+};
 use crate::manifest::{Loaded, Reason, SetAside};
 use crate::net::Family;
 use crate::policy::{PolicySet, compile, ties};
@@ -14,6 +16,10 @@ pub struct Options {
     pub assumptions: Assumptions,
     /// The CNI, if one is named.
     pub cni: Option<Cni>,
+    /// The distribution, if one is named.
+    pub distribution: Option<&'static Distribution>,
+    /// Policies mean what they declare, whatever the input shows of a CNI.
+    pub as_declared: bool,
     /// Answer without the objects that have errors.
     pub skip_invalid: bool,
     /// Answer as if policies that are not evaluated were not there.
@@ -29,6 +35,10 @@ pub struct Options {
 pub enum Basis {
     /// The user says so.
     Asserted,
+    /// The user names a distribution, which comes with it.
+    Distribution(&'static Distribution),
+    /// The input shows it.
+    Detected,
     /// Nobody says anything: policies mean what they declare.
     Assumed,
 }
@@ -53,6 +63,8 @@ pub struct World {
     pub cni: Option<Cni>,
     /// What that rests on.
     pub basis: Basis,
+    /// What in the input tells so.
+    pub evidence: Vec<Evidence>,
     /// The policies as they are written.
     pub declared: PolicySet,
     /// The policies as the CNI enforces them.
@@ -88,8 +100,21 @@ impl World {
             cluster.blind_spots.retain(|spot| spot.reason != Reason::UnsupportedPolicy);
         }
         let declared = compile(&cluster);
-        let cni = options.cni.clone();
-        let basis = if cni.is_some() { Basis::Asserted } else { Basis::Assumed };
+        // The user's word, then what the input shows, then what policies declare.
+        let mut evidence = Vec::new();
+        let (cni, basis) = match (&options.cni, options.distribution) {
+            (Some(cni), _) => (Some(cni.clone()), Basis::Asserted),
+            (None, Some(named)) => (named.cni(), Basis::Distribution(named)),
+            (None, None) if options.as_declared => (None, Basis::Assumed),
+            (None, None) => match detect(&loaded.clues) {
+                Some(Detected { cni, evidence: found, diagnostics }) => {
+                    loaded.diagnostics.extend(diagnostics);
+                    evidence = found;
+                    (Some(cni), Basis::Detected)
+                }
+                None => (None, Basis::Assumed),
+            },
+        };
         let Effective { policies, changes } = match &cni {
             Some(cni) => enforce(&declared, &cluster, cni),
             None => Effective { policies: declared.clone(), changes: Vec::new() },
@@ -101,6 +126,7 @@ impl World {
             cluster,
             cni,
             basis,
+            evidence,
             declared,
             policies,
             changes,
@@ -110,6 +136,14 @@ impl World {
             files: loaded.files,
             options,
         }
+    }
+
+    /// The same world with another CNI.
+    pub fn switch(&mut self, cni: Cni) {
+        let Effective { policies, changes } = enforce(&self.declared, &self.cluster, &cni);
+        (self.policies, self.changes) = (policies, changes);
+        (self.cni, self.basis) = (Some(cni), Basis::Asserted);
+        self.evidence.clear();
     }
 
     /// How many errors the input has.

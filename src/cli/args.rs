@@ -1,7 +1,7 @@
 //! Arguments.
 
 use crate::analysis::parse_resolution;
-use crate::enforcement::{self, Cni};
+use crate::enforcement::{self, Cni, CniError, Distribution};
 use crate::net::{DomainName, Family};
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -100,6 +100,11 @@ pub(super) enum Verb {
         before_help = "Examples:\n  kubereach graph -f scenarios/shop -o dot\n  kubereach graph -f scenarios/shop -n payments -o dot | dot -Tsvg > payments.svg"
     )]
     Graph(GraphArgs),
+    /// Which CNI the input shows, and what it makes of these policies.
+    #[command(
+        before_help = "Examples:\n  kubereach cni -f scenarios/shop\n  kubereach cni -f scenarios/shop --cni cilium@1.19"
+    )]
+    Cni(CniArgs),
     /// What was understood: namespaces, workloads, policies, and what was set aside.
     #[command(
         before_help = "Examples:\n  kubereach inventory -f scenarios/shop\n  kubereach inventory -f scenarios/monitoring-stack -o json"
@@ -128,8 +133,17 @@ pub(super) struct Input {
     /// concerns it.
     #[arg(long, short, value_name = "NAME", value_parser = namespace, help_heading = "Input")]
     pub(super) namespace: Option<String>,
-    #[arg(long, value_name = "CNI", value_parser = Cni::parse, help_heading = "Input", help = cni_help())]
-    pub(super) cni: Option<Cni>,
+    #[arg(long, value_name = "CNI", value_parser = CniArg::parse, help_heading = "Input", help = cni_help())]
+    pub(super) cni: Option<CniArg>,
+    /// The distribution of Kubernetes, for the CNI that it comes with: eks, gke, openshift, k3s, kind, …
+    #[arg(
+        long,
+        value_name = "NAME",
+        value_parser = Distribution::find,
+        conflicts_with = "cni",
+        help_heading = "Input"
+    )]
+    pub(super) distribution: Option<&'static Distribution>,
     /// Blocks that pods without a known address have theirs from [default: any private address].
     #[arg(long, value_name = "CIDR", value_delimiter = ',', help_heading = "Input")]
     pub(super) pod_cidr: Vec<IpNet>,
@@ -150,6 +164,21 @@ pub(super) struct Input {
     pub(super) include_finished: bool,
 }
 
+/// What `--cni` names.
+#[derive(Clone, Debug)]
+pub(super) enum CniArg {
+    /// One.
+    One(Cni),
+    /// Every one that is known.
+    All,
+}
+
+impl CniArg {
+    fn parse(text: &str) -> Result<Self, CniError> {
+        if text == "all" { Ok(Self::All) } else { Cni::parse(text).map(Self::One) }
+    }
+}
+
 fn cni_names() -> String {
     let names: Vec<&str> = enforcement::PROFILES.iter().map(|profile| profile.name).collect();
     names.join(", ")
@@ -157,7 +186,7 @@ fn cni_names() -> String {
 
 fn cni_help() -> String {
     format!(
-        "The CNI that is installed, as NAME[@VERSION][,OPTION=VALUE]…: it decides what becomes of policies [{}]",
+        "The CNI that is installed, as NAME[@VERSION][,OPTION=VALUE]…: it decides what becomes of policies; `can` also takes `all` [default: the one that the input shows] [{}]",
         cni_names()
     )
 }
@@ -316,6 +345,15 @@ pub(super) struct GraphArgs {
 pub(super) enum GraphFormat {
     /// Graphviz.
     Dot,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct CniArgs {
+    #[command(flatten)]
+    pub(super) input: Input,
+    /// How to print.
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    pub(super) output: InventoryFormat,
 }
 
 #[derive(Args, Debug)]

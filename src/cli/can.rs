@@ -1,11 +1,13 @@
 //! `kubereach can`
 
 use super::Status;
-use super::args::{CanArgs, CanFormat, Global};
+use super::args::{CanArgs, CanFormat, CniArg, Global};
 use super::console;
 use crate::analysis::{
-    Answer, EndpointError, Engines, World, answer_questions, can, parse_questions, resolve_endpoint,
+    Answer, EndpointError, Engines, PortQuery, World, answer_questions, can, parse_questions,
+    resolve_endpoint,
 };
+use crate::enforcement::{Cni, Enforcement, PROFILES};
 use crate::engine::Decision;
 use crate::manifest::read_text;
 use crate::render;
@@ -25,10 +27,13 @@ pub(super) fn run(args: &CanArgs, global: &Global) -> Status {
         Ok(ports) => ports,
         Err(status) => return status,
     };
-    let world = match console::open(&args.input, global) {
+    let world = match console::open_any(&args.input, global) {
         Ok(world) => world,
         Err(status) => return status,
     };
+    if matches!(args.input.cni, Some(CniArg::All)) {
+        return under_all(world, args, &ports);
+    }
     let engines = Engines::new(&world);
     if let Some(file) = &args.questions {
         return many(&world, &engines, file, args.output);
@@ -48,12 +53,60 @@ pub(super) fn run(args: &CanArgs, global: &Global) -> Status {
             } else {
                 console::print(&render::can_text(&world, &answer, console::look(global)));
             }
-            match answer.answer {
-                Answer::Allowed => Status::Success,
-                Answer::Denied | Answer::Partly => Status::Denied,
-                Answer::Undetermined => Status::Undetermined,
+            status(answer.answer)
+        }
+    }
+}
+
+/// Answers one question under every CNI that is known.
+fn under_all(mut world: World, args: &CanArgs, ports: &[PortQuery]) -> Status {
+    let (Some(source), Some(destination)) = (&args.source, &args.destination) else {
+        return console::usage_error("`--cni all` goes with one question", None);
+    };
+    let mut answers = Vec::new();
+    let mut documents = Vec::new();
+    for profile in PROFILES.iter().filter(|p| p.enforcement != Enforcement::Unknown) {
+        let cni = Cni::from(*profile);
+        world.switch(cni.clone());
+        let engines = Engines::new(&world);
+        let answer = resolve_endpoint(&world, source).and_then(|source| {
+            let destination = resolve_endpoint(&world, destination)?;
+            can(&world, &engines, &source, &destination, ports)
+        });
+        match answer {
+            Err(EndpointError { message, help }) => {
+                return console::usage_error(&message, help.as_deref());
+            }
+            Ok(answer) => {
+                if args.output == CanFormat::Json {
+                    documents.push(render::can_json(&world, &answer));
+                }
+                answers.push((cni, answer));
             }
         }
+    }
+    if args.output == CanFormat::Json {
+        let document =
+            serde_json::json!({ "schema": "kubereach/can-all/v1", "answers": documents });
+        console::print_json(&document);
+    } else {
+        console::print(&render::can_all_text(&answers));
+    }
+    let any = |wanted| answers.iter().any(|(_, answer)| status(answer.answer) == wanted);
+    if any(Status::Denied) {
+        Status::Denied
+    } else if any(Status::Undetermined) {
+        Status::Undetermined
+    } else {
+        Status::Success
+    }
+}
+
+fn status(answer: Answer) -> Status {
+    match answer {
+        Answer::Allowed => Status::Success,
+        Answer::Denied | Answer::Partly => Status::Denied,
+        Answer::Undetermined => Status::Undetermined,
     }
 }
 

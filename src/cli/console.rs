@@ -1,7 +1,7 @@
 //! What every verb does: load, report what is wrong, print.
 
 use super::Status;
-use super::args::{DirectionArg, FilterArgs, Global, Input};
+use super::args::{CniArg, DirectionArg, FilterArgs, Global, Input};
 use crate::analysis::{Filter, Options, PortQuery, World, resolve_endpoint};
 use crate::cluster::Assumptions;
 use crate::diagnostic::{Diagnostic, Severity};
@@ -16,6 +16,14 @@ use std::time::Duration;
 
 /// Loads the input and reports what is wrong with it. `Err` is the status to end with.
 pub(super) fn open(input: &Input, global: &Global) -> Result<World, Status> {
+    if matches!(input.cni, Some(CniArg::All)) {
+        return Err(usage_error("`--cni all` is for `can`: name one CNI", None));
+    }
+    open_any(input, global)
+}
+
+/// The same, for a verb that answers for every CNI as well.
+pub(super) fn open_any(input: &Input, global: &Global) -> Result<World, Status> {
     let world = read(input, global);
     report(&world, global);
     if world.errors() > 0 && !world.options.skip_invalid {
@@ -52,7 +60,12 @@ pub(super) fn read(input: &Input, global: &Global) -> World {
         loaded,
         Options {
             assumptions,
-            cni: input.cni.clone(),
+            cni: match &input.cni {
+                Some(CniArg::One(cni)) => Some(cni.clone()),
+                Some(CniArg::All) | None => None,
+            },
+            distribution: input.distribution,
+            as_declared: false,
             skip_invalid: input.skip_invalid,
             ignore_unsupported: input.ignore_unsupported,
             family: input.family.map(Into::into),

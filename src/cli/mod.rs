@@ -1,11 +1,12 @@
 //! The command line: arguments, one file for each verb, exit statuses.
 //!
 //! ```text
-//!   args ─▶ console (load, resolve, report) ─▶ can | list | matrix | graph | inventory ─▶ Status
+//!   args ─▶ console (load, resolve, report) ─▶ can | list | matrix | graph | cni | inventory ─▶ Status
 //! ```
 
 mod args;
 mod can;
+mod cni;
 mod console;
 mod graph;
 mod inventory;
@@ -57,6 +58,7 @@ fn run(cli: Cli, name: &'static str) -> Status {
         Verb::List(args) => list::run(&args, &cli.global),
         Verb::Matrix(args) => matrix::run(&args, &cli.global),
         Verb::Graph(args) => graph::run(&args, &cli.global),
+        Verb::Cni(args) => cni::run(&args, &cli.global),
         Verb::Inventory(args) => inventory::run(&args, &cli.global),
         Verb::Completions { shell } => {
             let mut command = Cli::command();

@@ -20,10 +20,10 @@ mod state;
 
 pub use crate::manifest::{
     AdminKind, AdminPeer, AdminPeerResource, AdminPolicyResource, AdminPort, AdminPortResource,
-    AdminRuleResource, AdminTier, ContainerPort, EgressFirewallResource, FirewallKind,
-    FirewallPeer, FirewallRuleResource, LabelSelector, Labels, NetworkPolicyResource, Operator,
-    PeerSelects, PodsSelector, PortRef, PortResource, Requirement, RuleAction, RuleResource,
-    ServicePort,
+    AdminRuleResource, AdminTier, Clue, ContainerClue, ContainerPort, EgressFirewallResource,
+    FirewallKind, FirewallPeer, FirewallRuleResource, LabelSelector, Labels, NetworkPolicyResource,
+    Operator, PeerSelects, PodsSelector, PortRef, PortResource, Requirement, RuleAction,
+    RuleResource, ServicePort,
 };
 pub use address::{
     AddressKnowledge, link_local_addresses, named_addresses, private_addresses, public_addresses,

@@ -107,6 +107,8 @@ codes! {
     /// Policies of one tier and one priority about the same pods: the API does not say which is asked
     /// first.
     PriorityTie = "priority-tie", Warning;
+    /// The input shows two enforcers of policies: which one is at work is not known.
+    SeveralEnforcers = "several-enforcers", Warning;
     /// Two running pods claim one address.
     SharedAddress = "shared-address", Warning;
     /// A pod's status holds text that is no address.

@@ -167,6 +167,7 @@ impl Cni {
             When::Is(option, value) => {
                 self.option(option).map_or(Certainty::Maybe, |own| yes_no(own == *value))
             }
+            When::Said(option, value) => yes_no(self.option(option) == Some(*value)),
             // The order of Certainty is that of a minimum.
             When::All(list) => {
                 list.iter().map(|when| self.holds(when)).min().unwrap_or(Certainty::Yes)
@@ -175,6 +176,19 @@ impl Cni {
                 list.iter().map(|when| self.holds(when)).max().unwrap_or(Certainty::No)
             }
         }
+    }
+}
+
+impl Cni {
+    /// Its name and version, and the settings that are not the usual ones.
+    pub fn brief(&self) -> String {
+        let usual = |name: &str, value: &str| {
+            let option = self.profile.options.iter().find(|option| option.name == name);
+            option.is_some_and(|option| option.default == Some(value))
+        };
+        let mut brief = self.clone();
+        brief.options.retain(|(name, value)| !usual(name, value));
+        brief.to_string()
     }
 }
 

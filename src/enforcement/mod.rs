@@ -7,17 +7,23 @@
 //!
 //! ```text
 //!   profiles/*.rs ─▶ CniProfile ─ version, settings ─▶ Cni
+//!   clues of a cluster ─ detect ─▶ Cni, with evidence;  --distribution ─▶ Cni
 //!   PolicySet (declared) ─ enforce(cni) ─▶ PolicySet (effective), Vec<Change>
 //! ```
 
 mod cni;
+mod detect;
+mod distribution;
 mod profile;
 mod profiles;
 mod rewrite;
 
 pub use cni::{Cni, CniError, Version, find};
+pub use detect::{Detected, Evidence, detect};
+pub use distribution::{DISTRIBUTIONS, Distribution};
 pub use profile::{
-    CniOption, CniProfile, Enforcement, Feature, Habit, NamedPorts, OpenConnections, Trait, When,
+    CniOption, CniProfile, Enforcement, Feature, From, Habit, NamedPorts, OpenConnections, Reading,
+    Sign, Trait, When,
 };
 pub use profiles::PROFILES;
 pub use rewrite::{Change, Effective, enforce, enforce_without};

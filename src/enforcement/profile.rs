@@ -24,8 +24,65 @@ pub struct CniProfile {
     pub native_groups: &'static [&'static str],
     /// What becomes of connections that are open when a policy changes.
     pub open_connections: OpenConnections,
+    /// How it is known in a cluster.
+    pub signs: &'static [Sign],
+    /// How its version and settings are read off a cluster.
+    pub readings: &'static [Reading],
     /// Where what it does is written: paths in the project's repository, or its documentation.
     pub source: &'static str,
+}
+
+/// Something that shows that a CNI is there; one is enough.
+#[derive(Clone, Copy, Debug)]
+pub enum Sign {
+    /// A container of this name, in a DaemonSet or in a pod on its node's network.
+    Container(&'static str),
+    /// A container whose image ends so, registry and tag aside: `cilium/cilium`.
+    Image(&'static str),
+    /// A DaemonSet of this name.
+    DaemonSet(&'static str),
+    /// A DaemonSet of this name in this namespace.
+    DaemonSetIn(&'static str, &'static str),
+    /// Containers of both names in one DaemonSet: such a sign outdoes those of each.
+    Containers(&'static str, &'static str),
+    /// A label or annotation of a node.
+    Node(&'static str, Option<&'static str>),
+    /// A setting of an object: (kind, path, value).
+    Object(&'static str, &'static str, &'static str),
+}
+
+/// How a setting is read off a cluster.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// The option that it is.
+    pub option: &'static str,
+    /// Where it stands.
+    pub from: From,
+    /// What its values mean; others mean nothing.
+    pub values: &'static [(&'static str, &'static str)],
+    /// What it means that the object is there and the setting is not.
+    pub absent: Option<&'static str>,
+}
+
+/// Where a setting stands.
+#[derive(Clone, Copy, Debug)]
+pub enum From {
+    /// A variable of a container: (container, name).
+    Env(&'static str, &'static str),
+    /// An argument of a container: (container, `--flag`); `--flag` alone is `true`.
+    Arg(&'static str, &'static str),
+    /// A key of a ConfigMap: (name, key).
+    Config(&'static str, &'static str),
+    /// A setting of another object: (kind, path).
+    Object(&'static str, &'static str),
+    /// The end of the tag of a container's image.
+    TagEnd(&'static str),
+    /// Whether the tag of a container's image (`v20240813-…`) is older than a date: `older` or `newer`.
+    TagDate(&'static str, &'static str),
+    /// The namespace of the DaemonSet with this container.
+    Namespace(&'static str),
+    /// Whether an annotation of a node holds a word: `true` or `false`.
+    NodeWord(&'static str, &'static str),
 }
 
 /// What a CNI does with NetworkPolicies.
@@ -63,6 +120,8 @@ pub enum When {
     Before(Version),
     /// Where a setting has this value.
     Is(&'static str, &'static str),
+    /// Where a setting is known to have this value: it is a rare one.
+    Said(&'static str, &'static str),
     /// Where all hold.
     All(&'static [When]),
     /// Where one holds.

@@ -222,6 +222,7 @@ pub(super) struct Subjection {
 struct Signature {
     subjection: [usize; 2],
     host_network: bool,
+    left_alone: bool,
     /// Peer selectors matched, by family: (selector, for sure).
     peers: [Vec<(u32, bool)>; 2],
     /// Numbers of the port names that rules use.
@@ -266,6 +267,7 @@ impl Classes {
             signatures.push(Signature {
                 subjection,
                 host_network: cluster.pod(id).host_network,
+                left_alone: policies.dataplane.leaves_alone(id),
                 peers: [Vec::new(), Vec::new()],
                 names: index
                     .names

@@ -260,7 +260,7 @@ impl<'a> Model<'a> {
         };
         let dataplane = &self.policies.dataplane;
         let unpoliced = dataplane.unpoliced(family);
-        if unpoliced == Certainty::Yes {
+        if unpoliced == Certainty::Yes || dataplane.leaves_alone(pod) {
             return Verdict::all();
         }
         let may_allow = match own_node {

@@ -99,7 +99,7 @@ pub fn direction(
         return Decision::Allowed;
     };
     let unpoliced = policies.dataplane.unpoliced(flow.family);
-    if unpoliced == Certainty::Yes {
+    if unpoliced == Certainty::Yes || policies.dataplane.leaves_alone(pod) {
         return Decision::Allowed;
     }
     let mut outcomes = Outcomes::default();

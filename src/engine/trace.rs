@@ -63,6 +63,8 @@ pub enum Step {
     Default,
     /// Nothing enforces policies: everything is allowed.
     NotEnforced,
+    /// The enforcer leaves the pod alone: everything is allowed.
+    LeftAlone,
     /// The enforcer leaves the address family alone: everything is allowed.
     FamilyNotPoliced,
     /// No policy decides, and the enforcer denies what none allows.
@@ -95,6 +97,7 @@ impl Step {
             | Self::OwnNode
             | Self::Default
             | Self::NotEnforced
+            | Self::LeftAlone
             | Self::FamilyNotPoliced
             | Self::Rule(_) => Decision::Allowed,
         }
@@ -254,6 +257,7 @@ fn trace_direction(
     let unpoliced = policies.dataplane.unpoliced(flow.family);
     let mut step = match (own_node, blind(false)) {
         _ if unpoliced == Certainty::Yes => Step::FamilyNotPoliced,
+        _ if policies.dataplane.leaves_alone(pod) => Step::LeftAlone,
         (Matched::Yes, _) => Step::OwnNode,
         (_, Some(blind)) => Step::Unknown(Unknown::BlindSpot(blind.spot), None),
         _ if policies.ignored => Step::NotEnforced,
@@ -261,7 +265,7 @@ fn trace_direction(
     };
     // A firewall's word counts where the tiers do not deny already.
     let outside = direction == Direction::Egress && other.subject(cluster).is_none();
-    if outside && !matches!(step, Step::FamilyNotPoliced | Step::OwnNode) {
+    if outside && !matches!(step, Step::FamilyNotPoliced | Step::LeftAlone | Step::OwnNode) {
         if let (Decision::Allowed, Some(blind)) = (step.decision(), blind(true)) {
             step = Step::Unknown(Unknown::BlindSpot(blind.spot), None);
         }

@@ -1,5 +1,6 @@
 //! What objects, documents and files become: everything is accounted for.
 
+use super::clue::Clue;
 use super::kinds::sounds_like_policy;
 use super::resource::Resource;
 use crate::diagnostic::{Diagnostic, Span};
@@ -62,6 +63,7 @@ impl Reason {
 pub(crate) struct Collected {
     pub(crate) items: Vec<Item>,
     pub(crate) diagnostics: Vec<Diagnostic>,
+    pub(crate) clues: Vec<Clue>,
 }
 
 impl Collected {

@@ -1,5 +1,6 @@
 //! From paths to resources.
 
+use super::clue::Clue;
 use super::discover::{self, InputPath, Unread};
 use super::item::{Collected, Item, Reason, SetAside};
 use super::json::JsonReader;
@@ -25,6 +26,8 @@ pub struct Loaded {
     pub resources: Vec<Resource>,
     /// Everything else, in the same order.
     pub set_aside: Vec<SetAside>,
+    /// What tells which CNI the cluster has, in the same order.
+    pub clues: Vec<Clue>,
     /// What is to be said of the input, in the same order.
     pub diagnostics: Vec<Diagnostic>,
     /// How many files were read, standard input being one.
@@ -203,6 +206,7 @@ fn assemble(files: &[FileText], diagnostics: Vec<Diagnostic>, complete: bool) ->
             }
             loaded.diagnostics.extend(piece.collected.diagnostics);
             items.extend(piece.collected.items);
+            loaded.clues.extend(piece.collected.clues);
             if let Some(span) = piece.broken {
                 items.push(Item::SetAside(unreadable_piece(&loaded.sources, span)));
             }

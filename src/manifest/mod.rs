@@ -11,6 +11,7 @@
 //!
 //! Pieces are read in parallel; the order of files and arguments changes nothing.
 
+mod clue;
 mod decode;
 mod discover;
 mod fault;
@@ -34,6 +35,7 @@ mod text;
 mod validate;
 mod yaml;
 
+pub use clue::{Clue, ContainerClue};
 pub use decode::nearest;
 pub use discover::InputPath;
 pub use item::{Reason, SetAside};

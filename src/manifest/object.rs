@@ -31,6 +31,7 @@ fn object(out: &mut Collected, node: &Node, parent: Option<(&str, &str)>, depth:
         name: field("name").or_else(|| field("generateName")).unwrap_or_default(),
     };
     let span = metadata.and_then(|m| m.get("name")).map_or(node.span, |name| name.span);
+    out.clues.extend(super::clue::read(node, &envelope, span));
     match classify(api_version, kind) {
         Kind::Used(used) => read(out, node, envelope, used),
         Kind::List => list(out, node, envelope, depth),

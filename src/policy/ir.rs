@@ -113,11 +113,20 @@ pub struct Dataplane {
     pub hidden_baseline: bool,
     /// What no tier decides is denied.
     pub closed: bool,
+    /// Egress to a Service is judged before its address is translated: by the Service's own selector.
+    pub before_translation: bool,
+    /// Pods that policies leave alone, ascending.
+    pub left_alone: Vec<PodId>,
     /// Nobody knows whether anything enforces policies.
     pub unknown_enforcer: bool,
 }
 
 impl Dataplane {
+    /// Whether policies leave a pod alone.
+    pub fn leaves_alone(&self, pod: PodId) -> bool {
+        self.left_alone.binary_search(&pod).is_ok()
+    }
+
     /// Whether policies leave a family alone.
     pub fn unpoliced(&self, family: Family) -> Certainty {
         match family {

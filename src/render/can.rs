@@ -2,7 +2,7 @@
 
 use super::style::{Look, bold, dim, loud, pad, verdict};
 use super::table::count;
-use crate::analysis::{Answer, CanAnswer, Divergence, Group, LeftOut, Reason, World};
+use crate::analysis::{Answer, Basis, CanAnswer, Divergence, Group, LeftOut, Reason, World};
 use crate::enforcement::Enforcement;
 use crate::engine::Decision;
 use crate::net::ConnectionSet;
@@ -36,7 +36,7 @@ pub fn can_text(world: &World, answer: &CanAnswer, look: Look) -> String {
         out.push_str("  assumed: pods without a known address have a private one (`--pod-cidr` says which)\n");
     }
     out.push_str(&left_out(world));
-    out.push_str(&enforcement_line(world));
+    out.push_str(&enforcement_line(world, answer));
     out
 }
 
@@ -62,7 +62,7 @@ pub(super) fn left_out(world: &World) -> String {
 }
 
 /// What the answer says of the CNI.
-fn enforcement_line(world: &World) -> String {
+fn enforcement_line(world: &World, answer: &CanAnswer) -> String {
     let count = world.declared_policies();
     match &world.cni {
         None if count == 0
@@ -83,19 +83,54 @@ fn enforcement_line(world: &World) -> String {
                 1 => "1 policy has no effect on this cluster".to_owned(),
                 _ => format!("{count} policies have no effect on this cluster"),
             };
-            let text = format!("{cni} does not enforce NetworkPolicies: {policies}");
-            format!("  {}\n", loud(&text))
+            let text = match answer.groups.as_slice() {
+                [Group { divergence: Some(d), .. }] if d.allowed.is_empty() => {
+                    format!("the policies deny this, and {cni} does not enforce them: {policies}")
+                }
+                [Group { divergence: Some(d), .. }] => format!(
+                    "the policies allow this on {} alone, and {cni} does not enforce them: {policies}",
+                    d.allowed
+                ),
+                _ => format!("{cni} does not enforce NetworkPolicies: {policies}"),
+            };
+            format!("  {}\n{}", loud(&text), basis(world))
         }
         Some(cni) if cni.profile.enforcement == Enforcement::Unknown => {
             let text =
                 "whether anything enforces policies is not known: what they deny is undetermined";
-            format!("  {}\n", loud(text))
+            format!("  {}\n{}", loud(text), basis(world))
         }
-        Some(cni) => {
-            let by = dim(&format!("enforced by {cni} (`--cni`)"));
-            format!("  {by}\n{}", inert(world))
-        }
+        Some(_) => format!("{}{}", basis(world), inert(world)),
     }
+}
+
+/// Which CNI is taken to be there, and what that rests on.
+pub(super) fn basis(world: &World) -> String {
+    let Some(cni) = &world.cni else { return String::new() };
+    let shown = cni.brief();
+    let by = match world.basis {
+        Basis::Asserted | Basis::Assumed if world.policies.ignored => return String::new(),
+        Basis::Asserted | Basis::Assumed => format!("enforced by {shown} (`--cni`)"),
+        Basis::Distribution(named) => {
+            let note =
+                if named.note.is_empty() { String::new() } else { format!(": {}", named.note) };
+            format!("{} comes with {shown} (`--distribution`){note}", named.name)
+        }
+        Basis::Detected if cni.profile.enforcement == Enforcement::Unknown => {
+            "this is a cluster, and nothing in it shows which enforcer it has (`--cni NAME`)"
+                .to_owned()
+        }
+        Basis::Detected => {
+            let from: Vec<String> = world
+                .evidence
+                .iter()
+                .map(|found| format!("{}  {}", found.text, world.sources.locate(found.span)))
+                .collect();
+            let verb = if world.policies.ignored { "found" } else { "enforced by" };
+            format!("{verb} {shown}, detected from {}", from.join(", "))
+        }
+    };
+    format!("  {}\n", dim(&by))
 }
 
 /// Policies that have no effect on the CNI, by reason and kind.
@@ -222,23 +257,33 @@ fn line_list(world: &World, group: &Group) -> Vec<Line> {
         out.extend(reason_lines(reason));
     }
     if let Some(divergence) = &group.divergence {
-        out.extend(divergence_lines(world, divergence));
+        out.extend(divergence_lines(world, group, divergence));
     }
     out
 }
 
 /// What the policies declare, and what the CNI makes another answer of it.
-fn divergence_lines(world: &World, divergence: &Divergence) -> Vec<Line> {
+fn divergence_lines(world: &World, group: &Group, divergence: &Divergence) -> Vec<Line> {
     let cni = world.cni.as_ref().map_or("the CNI", |cni| cni.name());
     let mut head = "declared".to_owned();
-    let mut verdict = decision_word(divergence.declared).to_owned();
+    let single = group.asked.ranges().next().is_some_and(|(_, a, b)| a == b)
+        && group.asked.ranges().count() == 1;
+    // Of many ports it is what the policies let through that tells the difference.
+    let (mut verdict, mut on) = if single {
+        (decision_word(divergence.declared).to_owned(), String::new())
+    } else if divergence.allowed.is_empty() {
+        (decision_word(Decision::Denied).to_owned(), String::new())
+    } else {
+        let on = format!("on {}; ", shown(&divergence.allowed));
+        (decision_word(Decision::Allowed).to_owned(), on)
+    };
     divergence
         .causes
         .iter()
         .map(|cause| Line {
             head: std::mem::take(&mut head),
             verdict: std::mem::take(&mut verdict),
-            text: format!("{cni}: {} ({})", cause.text, cause.effect),
+            text: format!("{}{cni}: {} ({})", std::mem::take(&mut on), cause.text, cause.effect),
             span: cause.span,
         })
         .collect()

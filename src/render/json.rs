@@ -1,7 +1,7 @@
 //! Answers as JSON: one document with a `schema` that names its version.
 
 use crate::analysis::{
-    CanAnswer, Divergence, Inventory, Length, Listing, Reason, RowEnd, TruthTable, World,
+    Basis, CanAnswer, Divergence, Inventory, Length, Listing, Reason, RowEnd, TruthTable, World,
 };
 use crate::diagnostic::Span;
 use crate::enforcement::Enforcement;
@@ -61,11 +61,21 @@ pub(super) fn enforcement(world: &World) -> Value {
         value
     });
     let inert: Vec<Value> = inert.collect();
+    let evidence = world.evidence.iter();
+    let evidence: Vec<Value> = evidence
+        .map(|found| json!({ "text": found.text, "at": place(world, found.span) }))
+        .collect();
     json!({
         "cni": cni.name(),
         "version": cni.version.map(|version| version.to_string()),
         "options": options,
-        "certainty": "asserted",
+        "certainty": match world.basis {
+            Basis::Asserted => "asserted",
+            Basis::Distribution(_) => "distribution",
+            Basis::Detected => "detected",
+            Basis::Assumed => "assumed",
+        },
+        "evidence": evidence,
         "enforces": enforces,
         "inert": inert,
     })
@@ -313,5 +323,30 @@ pub fn inventory_json(world: &World, inventory: &Inventory) -> Value {
         "setAside": concerns,
         "irrelevant": inventory.irrelevant,
         "notObjects": others,
+    })
+}
+
+/// Which CNI there is, and what it makes of the policies.
+pub fn cni_json(world: &World) -> Value {
+    let changes: Vec<Value> = world
+        .changes
+        .iter()
+        .map(|change| {
+            let rule = change.rule.map(|id| world.declared.rule(id));
+            json!({
+                "effect": change.effect.name(),
+                "certain": change.sure,
+                "policy": change.policy.map(|id| policy_ref(world, id)),
+                "direction": rule.map(|rule| rule.direction.to_string()),
+                "rule": rule.map(|rule| rule.index + 1),
+                "text": change.text,
+                "at": change.span.map(|span| place(world, span)),
+            })
+        })
+        .collect();
+    json!({
+        "schema": "kubereach/cni/v1",
+        "enforcement": enforcement(world),
+        "changes": changes,
     })
 }

@@ -55,11 +55,11 @@ pub(super) fn enforced_by(world: &World) -> String {
         ));
     }
     if cni.profile.enforcement == Enforcement::Unknown {
-        return loud(
-            "whether anything enforces policies is not known: what they deny is undetermined\n",
-        );
+        let text =
+            "whether anything enforces policies is not known: what they deny is undetermined\n";
+        return format!("{}{}", loud(text), super::can::basis(world));
     }
-    format!("enforced by {cni}\n{}", super::can::inert(world))
+    format!("{}{}", super::can::basis(world), super::can::inert(world))
 }
 
 /// What the table leaves out, and how much it shows of how much.

@@ -8,6 +8,7 @@
 //! ```
 
 mod can;
+mod cni;
 mod diagnostics;
 mod dot;
 mod inventory;
@@ -19,10 +20,11 @@ mod table;
 mod truth_table;
 
 pub use can::can_text;
+pub use cni::{can_all_text, cni_text};
 pub use diagnostics::{diagnostics, summary};
 pub use dot::dot;
 pub use inventory::inventory_text;
-pub use json::{can_json, inventory_json, listing_json, truth_table_json};
+pub use json::{can_json, cni_json, inventory_json, listing_json, truth_table_json};
 pub use list::{listing_csv, listing_markdown, listing_text};
 pub use questions::{questions_csv, questions_json, questions_text};
 pub use style::Look;

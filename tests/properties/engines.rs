@@ -175,6 +175,8 @@ fn habits(r: &mut Random, cluster: &ClusterState, set: &mut PolicySet) {
     dataplane.reaches_own_node = r.one_in(4);
     dataplane.hidden_baseline = r.one_in(4);
     dataplane.unknown_enforcer = r.one_in(12);
+    dataplane.closed = r.one_in(8);
+    dataplane.left_alone = cluster.pod_ids().filter(|_| r.one_in(10)).collect();
     dataplane.unpoliced[1] =
         *r.pick(&[Certainty::No, Certainty::No, Certainty::Maybe, Certainty::Yes]);
     match r.below(8) {
@@ -364,9 +366,11 @@ fn traces_fold_to_the_verdict() {
 /// The verdict that a step tells.
 fn told_by(step: &Step) -> Decision {
     match step {
-        Step::Isolated(_) | Step::Denied(_) | Step::NoCommonFamily | Step::Dropped => {
-            Decision::Denied
-        }
+        Step::Isolated(_)
+        | Step::Denied(_)
+        | Step::NoCommonFamily
+        | Step::Dropped
+        | Step::Closed => Decision::Denied,
         Step::Unknown(..) => Decision::Unknown,
         _ => Decision::Allowed,
     }

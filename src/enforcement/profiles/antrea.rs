@@ -2,7 +2,7 @@
 
 use super::super::cni::Version;
 use super::super::profile::{
-    CniOption, CniProfile, Enforcement, Habit, OpenConnections, Trait, When,
+    CniOption, CniProfile, Enforcement, Habit, OpenConnections, Sign, Trait, When,
 };
 use crate::policy::PolicyKind;
 
@@ -49,5 +49,7 @@ pub(super) const PROFILE: CniProfile = CniProfile {
     ],
     native_groups: &["crd.antrea.io"],
     open_connections: OpenConnections::GoOn,
+    signs: &[Sign::Container("antrea-agent"), Sign::DaemonSet("antrea-agent")],
+    readings: &[],
     source: "antrea: pkg/controller/networkpolicy/networkpolicy_controller.go",
 };

@@ -1,7 +1,8 @@
 //! Amazon VPC CNI with its network policy agent.
 
 use super::super::profile::{
-    CniOption, CniProfile, Enforcement, Habit, NamedPorts, OpenConnections, Trait, When,
+    CniOption, CniProfile, Enforcement, From, Habit, NamedPorts, OpenConnections, Reading, Sign,
+    Trait, When,
 };
 
 pub(super) const PROFILE: CniProfile = CniProfile {
@@ -31,7 +32,7 @@ pub(super) const PROFILE: CniProfile = CniProfile {
         },
         Trait {
             habit: Habit::ClosesTheUnselected,
-            when: When::Is("policy", "strict"),
+            when: When::Said("policy", "strict"),
             source: "amazon-vpc-cni-k8s: README.md, NETWORK_POLICY_ENFORCING_MODE",
         },
         Trait {
@@ -83,5 +84,36 @@ pub(super) const PROFILE: CniProfile = CniProfile {
     apis: &[],
     native_groups: &["networking.k8s.aws", "vpcresources.k8s.aws"],
     open_connections: OpenConnections::GoOn,
+    signs: &[
+        Sign::Container("aws-eks-nodeagent"),
+        Sign::DaemonSet("aws-node"),
+        Sign::Image("amazon-k8s-cni"),
+    ],
+    readings: &[
+        Reading {
+            option: "policy",
+            from: From::Arg("aws-eks-nodeagent", "--enable-network-policy"),
+            values: &[("true", "standard"), ("false", "off")],
+            absent: Some("off"),
+        },
+        Reading {
+            option: "policy",
+            from: From::Env("aws-node", "NETWORK_POLICY_ENFORCING_MODE"),
+            values: &[("strict", "strict")],
+            absent: None,
+        },
+        Reading {
+            option: "policy",
+            from: From::Config("amazon-vpc-cni", "enable-network-policy-controller"),
+            values: &[("false", "off")],
+            absent: Some("off"),
+        },
+        Reading {
+            option: "policy",
+            from: From::Arg("aws-eks-nodeagent", "--enable-network-policy"),
+            values: &[("false", "off")],
+            absent: Some("off"),
+        },
+    ],
     source: "amazon-network-policy-controller-k8s: pkg/resolvers/endpoints.go",
 };

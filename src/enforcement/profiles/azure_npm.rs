@@ -1,7 +1,7 @@
 //! Azure Network Policy Manager, on Linux and on Windows nodes.
 
 use super::super::profile::{
-    CniProfile, Enforcement, Feature, Habit, OpenConnections, Trait, When,
+    CniProfile, Enforcement, Feature, Habit, OpenConnections, Sign, Trait, When,
 };
 
 pub(super) const PROFILE: CniProfile = CniProfile {
@@ -25,6 +25,8 @@ pub(super) const PROFILE: CniProfile = CniProfile {
     apis: &[],
     native_groups: &[],
     open_connections: OpenConnections::GoOn,
+    signs: &[Sign::Container("azure-npm"), Sign::DaemonSet("azure-npm")],
+    readings: &[],
     source: "azure-container-networking: npm/pkg/controlplane/translation/translatePolicy.go",
 };
 
@@ -55,5 +57,7 @@ pub(super) const WINDOWS: CniProfile = CniProfile {
     apis: &[],
     native_groups: &[],
     open_connections: OpenConnections::Unknown,
+    signs: &[Sign::DaemonSet("azure-npm-win")],
+    readings: &[],
     source: "azure-container-networking: npm/pkg/controlplane/translation/translatePolicy.go",
 };

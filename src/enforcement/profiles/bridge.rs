@@ -12,5 +12,7 @@ pub(super) const PROFILE: CniProfile = CniProfile {
     apis: &[],
     native_groups: &[],
     open_connections: OpenConnections::GoOn,
+    signs: &[],
+    readings: &[],
     source: "containernetworking/plugins: plugins/main/bridge",
 };

@@ -2,7 +2,7 @@
 
 use super::super::cni::Version;
 use super::super::profile::{
-    CniOption, CniProfile, Enforcement, Habit, OpenConnections, Trait, When,
+    CniOption, CniProfile, Enforcement, From, Habit, OpenConnections, Reading, Sign, Trait, When,
 };
 use crate::policy::PolicyKind;
 
@@ -16,6 +16,8 @@ pub(super) const PROFILE: CniProfile = CniProfile {
     apis: APIS,
     native_groups: &["crd.projectcalico.org", "projectcalico.org"],
     open_connections: OpenConnections::GoOn,
+    signs: &[Sign::Container("calico-node"), Sign::Image("calico/node")],
+    readings: READINGS,
     source: "calico: libcalico-go/lib/backend/k8s/conversion/conversion.go",
 };
 
@@ -29,6 +31,12 @@ pub(super) const CANAL: CniProfile = CniProfile {
     apis: APIS,
     native_groups: &["crd.projectcalico.org", "projectcalico.org"],
     open_connections: OpenConnections::GoOn,
+    signs: &[
+        Sign::Containers("calico-node", "kube-flannel"),
+        Sign::DaemonSet("canal"),
+        Sign::DaemonSet("rke2-canal"),
+    ],
+    readings: READINGS,
     source: "calico: manifests/canal.yaml; calico: libcalico-go/lib/backend/k8s/conversion/conversion.go",
 };
 
@@ -77,4 +85,19 @@ const APIS: &[(PolicyKind, When, &str)] = &[
         "in 3.30 and 3.31: an upgrade to 3.32 drops it silently",
     ),
     (PolicyKind::ClusterNetworkPolicy, When::From(Version(3, 32, 0)), "from 3.32 on"),
+];
+
+const READINGS: &[Reading] = &[
+    Reading {
+        option: "ipv6",
+        from: From::Env("calico-node", "FELIX_IPV6SUPPORT"),
+        values: &[("true", "on"), ("false", "off")],
+        absent: Some("on"),
+    },
+    Reading {
+        option: "ipv6",
+        from: From::Object("FelixConfiguration", "spec.ipv6Support"),
+        values: &[("true", "on"), ("false", "off")],
+        absent: None,
+    },
 ];

@@ -2,7 +2,8 @@
 
 use super::super::cni::Version;
 use super::super::profile::{
-    CniOption, CniProfile, Enforcement, Habit, NamedPorts, OpenConnections, Trait, When,
+    CniOption, CniProfile, Enforcement, From, Habit, NamedPorts, OpenConnections, Reading, Sign,
+    Trait, When,
 };
 use crate::policy::PolicyKind;
 
@@ -103,5 +104,50 @@ pub(super) const PROFILE: CniProfile = CniProfile {
     )],
     native_groups: &["cilium.io"],
     open_connections: OpenConnections::JudgedAnew,
+    signs: &[
+        Sign::Container("cilium-agent"),
+        Sign::Image("cilium/cilium"),
+        Sign::DaemonSet("anetd"),
+    ],
+    readings: &[
+        Reading {
+            option: "policy-cidr-match-mode",
+            from: From::Config("cilium-config", "policy-cidr-match-mode"),
+            values: &[
+                ("", "none"),
+                ("nodes", "nodes"),
+                ("pods", "pods"),
+                ("pods,nodes", "pods,nodes"),
+                ("nodes,pods", "pods,nodes"),
+                ("nodes pods", "pods,nodes"),
+                ("pods nodes", "pods,nodes"),
+            ],
+            absent: Some("none"),
+        },
+        Reading {
+            option: "enable-sctp",
+            from: From::Config("cilium-config", "enable-sctp"),
+            values: &[("true", "true"), ("false", "false")],
+            absent: Some("false"),
+        },
+        Reading {
+            option: "enable-policy",
+            from: From::Config("cilium-config", "enable-policy"),
+            values: &[("default", "default"), ("always", "always"), ("never", "never")],
+            absent: None,
+        },
+        Reading {
+            option: "enable-k8s-networkpolicy",
+            from: From::Config("cilium-config", "enable-k8s-networkpolicy"),
+            values: &[("true", "true"), ("false", "false")],
+            absent: None,
+        },
+        Reading {
+            option: "enable-k8s-cluster-network-policy",
+            from: From::Config("cilium-config", "enable-k8s-cluster-network-policy"),
+            values: &[("true", "true"), ("false", "false")],
+            absent: None,
+        },
+    ],
     source: "cilium: pkg/k8s/network_policy.go",
 };

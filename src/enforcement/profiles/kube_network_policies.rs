@@ -1,7 +1,7 @@
 //! kube-network-policies of SIG-Network.
 
 use super::super::profile::{
-    CniOption, CniProfile, Enforcement, Habit, OpenConnections, Trait, When,
+    CniOption, CniProfile, Enforcement, From, Habit, OpenConnections, Reading, Sign, Trait, When,
 };
 use crate::policy::PolicyKind;
 
@@ -43,5 +43,12 @@ pub(super) const PROFILE: CniProfile = CniProfile {
     ],
     native_groups: &[],
     open_connections: OpenConnections::JudgedAnew,
+    signs: &[Sign::Container("kube-network-policies"), Sign::Image("kube-network-policies")],
+    readings: &[Reading {
+        option: "variant",
+        from: From::TagEnd("kube-network-policies"),
+        values: &[("-npa-v1alpha1", "npa-v1alpha1"), ("-npa-v1alpha2", "npa-v1alpha2")],
+        absent: Some("standard"),
+    }],
     source: "kubernetes-sigs/kube-network-policies: pkg/networkpolicy/",
 };

@@ -2,7 +2,8 @@
 
 use super::super::cni::Version;
 use super::super::profile::{
-    CniOption, CniProfile, Enforcement, Habit, NamedPorts, OpenConnections, Trait, When,
+    CniOption, CniProfile, Enforcement, From, Habit, NamedPorts, OpenConnections, Reading, Sign,
+    Trait, When,
 };
 use crate::policy::PolicyKind;
 
@@ -66,5 +67,24 @@ pub(super) const PROFILE: CniProfile = CniProfile {
     ],
     native_groups: &["kubeovn.io"],
     open_connections: OpenConnections::JudgedAnew,
+    signs: &[
+        Sign::DaemonSet("kube-ovn-cni"),
+        Sign::Container("kube-ovn-controller"),
+        Sign::Image("kubeovn/kube-ovn"),
+    ],
+    readings: &[
+        Reading {
+            option: "enable-np",
+            from: From::Arg("kube-ovn-controller", "--enable-np"),
+            values: &[("true", "true"), ("false", "false")],
+            absent: None,
+        },
+        Reading {
+            option: "enable-anp",
+            from: From::Arg("kube-ovn-controller", "--enable-anp"),
+            values: &[("true", "true"), ("false", "false")],
+            absent: None,
+        },
+    ],
     source: "kube-ovn: pkg/controller/network_policy.go",
 };

@@ -1,7 +1,7 @@
 //! kube-router, and k3s, which runs its policy controller.
 
 use super::super::profile::{
-    CniOption, CniProfile, Enforcement, Habit, OpenConnections, Trait, When,
+    CniOption, CniProfile, Enforcement, From, Habit, OpenConnections, Reading, Sign, Trait, When,
 };
 
 pub(super) const PROFILE: CniProfile = CniProfile {
@@ -44,5 +44,25 @@ pub(super) const PROFILE: CniProfile = CniProfile {
     apis: &[],
     native_groups: &[],
     open_connections: OpenConnections::GoOn,
+    signs: &[
+        Sign::Container("kube-router"),
+        Sign::Image("kube-router"),
+        Sign::Node("k3s.io/node-args", None),
+        Sign::Node("node.kubernetes.io/instance-type", Some("k3s")),
+    ],
+    readings: &[
+        Reading {
+            option: "run-firewall",
+            from: From::Arg("kube-router", "--run-firewall"),
+            values: &[("true", "true"), ("false", "false")],
+            absent: None,
+        },
+        Reading {
+            option: "run-firewall",
+            from: From::NodeWord("k3s.io/node-args", "--disable-network-policy"),
+            values: &[("true", "false")],
+            absent: None,
+        },
+    ],
     source: "kube-router: pkg/controllers/netpol/policy.go",
 };

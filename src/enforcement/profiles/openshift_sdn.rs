@@ -1,7 +1,7 @@
 //! openshift-sdn, of OpenShift before 4.17.
 
 use super::super::profile::{
-    CniProfile, Enforcement, Habit, NamedPorts, OpenConnections, Trait, When,
+    CniProfile, Enforcement, Habit, NamedPorts, OpenConnections, Sign, Trait, When,
 };
 use crate::policy::PolicyKind;
 
@@ -31,5 +31,11 @@ pub(super) const PROFILE: CniProfile = CniProfile {
     apis: &[(PolicyKind::EgressNetworkPolicy, When::Always, "always")],
     native_groups: &["network.openshift.io"],
     open_connections: OpenConnections::GoOn,
+    signs: &[
+        Sign::DaemonSetIn("openshift-sdn", "sdn"),
+        Sign::Object("Network", "status.networkType", "OpenShiftSDN"),
+        Sign::Object("Network", "spec.defaultNetwork.type", "OpenShiftSDN"),
+    ],
+    readings: &[],
     source: "openshift/sdn: pkg/network/node/networkpolicy.go",
 };

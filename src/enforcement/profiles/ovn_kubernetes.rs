@@ -1,7 +1,8 @@
 //! OVN-Kubernetes.
 
 use super::super::profile::{
-    CniOption, CniProfile, Enforcement, Feature, Habit, NamedPorts, OpenConnections, Trait, When,
+    CniOption, CniProfile, Enforcement, Feature, From, Habit, NamedPorts, OpenConnections, Reading,
+    Sign, Trait, When,
 };
 use crate::policy::PolicyKind;
 
@@ -66,5 +67,32 @@ pub(super) const PROFILE: CniProfile = CniProfile {
     ],
     native_groups: &["k8s.ovn.org"],
     open_connections: OpenConnections::JudgedAnew,
+    signs: &[
+        Sign::Container("ovnkube-controller"),
+        Sign::Container("ovnkube-node"),
+        Sign::DaemonSet("ovnkube-node"),
+        Sign::Object("Network", "status.networkType", "OVNKubernetes"),
+        Sign::Object("Network", "spec.defaultNetwork.type", "OVNKubernetes"),
+    ],
+    readings: &[
+        Reading {
+            option: "admin-network-policy",
+            from: From::Arg("ovnkube-controller", "--enable-admin-network-policy"),
+            values: &[("true", "true"), ("false", "false")],
+            absent: None,
+        },
+        Reading {
+            option: "admin-network-policy",
+            from: From::Namespace("ovnkube-controller"),
+            values: &[("openshift-ovn-kubernetes", "true")],
+            absent: None,
+        },
+        Reading {
+            option: "admin-network-policy",
+            from: From::Object("Network", "status.networkType"),
+            values: &[("OVNKubernetes", "true")],
+            absent: None,
+        },
+    ],
     source: "ovn-kubernetes: go-controller/pkg/ovn/base_network_controller_policy.go",
 };

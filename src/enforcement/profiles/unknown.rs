@@ -12,5 +12,7 @@ pub(super) const PROFILE: CniProfile = CniProfile {
     apis: &[],
     native_groups: &[],
     open_connections: OpenConnections::Unknown,
+    signs: &[],
+    readings: &[],
     source: "",
 };

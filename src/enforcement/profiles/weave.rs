@@ -1,7 +1,7 @@
 //! Weave Net with weave-npc, which is not maintained any more.
 
 use super::super::profile::{
-    CniProfile, Enforcement, Feature, Habit, OpenConnections, Trait, When,
+    CniProfile, Enforcement, Feature, Habit, OpenConnections, Sign, Trait, When,
 };
 
 pub(super) const PROFILE: CniProfile = CniProfile {
@@ -37,5 +37,7 @@ pub(super) const PROFILE: CniProfile = CniProfile {
     apis: &[],
     native_groups: &[],
     open_connections: OpenConnections::GoOn,
+    signs: &[Sign::Container("weave-npc"), Sign::Image("weave-npc")],
+    readings: &[],
     source: "weave: npc/",
 };

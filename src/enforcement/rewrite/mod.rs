@@ -10,7 +10,7 @@ mod ports;
 use super::cni::Cni;
 use super::profile::{Enforcement, Feature, Habit, NamedPorts, When};
 use super::profiles::PROFILES;
-use crate::cluster::{ClusterState, Operator};
+use crate::cluster::{ClusterState, Operator, PodId};
 use crate::diagnostic::Span;
 use crate::net::{ConnectionSet, Family, IpSet, Protocol};
 use crate::policy::{
@@ -126,8 +126,12 @@ impl Rewrite<'_> {
             Habit::HidesBaseline => self.hide_baseline(sure),
             Habit::LimitsPriority(limit) => self.limit_priority(limit),
             Habit::LacksNodesAndNames => self.lack_nodes_and_names(),
-            // Told of questions that go to a Service, and of pods on such nodes: see `analysis`.
-            Habit::JudgesBeforeTranslation | Habit::LeavesSomeNodes => {}
+            Habit::LeavesSomeNodes => self.leave_some_nodes(),
+            Habit::JudgesBeforeTranslation => {
+                self.set.dataplane.before_translation = true;
+                let text = "a Service is reached where its own selector is what the rule selects";
+                self.note(habit.effect(), true, text, None);
+            }
         }
     }
 
@@ -158,7 +162,7 @@ impl Rewrite<'_> {
             When::From(_) | When::Before(_) => {
                 format!("that depends on its version (`--cni {name}@VERSION`)")
             }
-            When::Is(option, _) => {
+            When::Is(option, _) | When::Said(option, _) => {
                 format!("that depends on `{option}` (`--cni {name},{option}=…`)")
             }
             When::All(list) | When::Any(list) => {
@@ -478,6 +482,32 @@ impl Rewrite<'_> {
             "IPv6 is not policed: policies hold for IPv4 only",
             None,
         );
+    }
+
+    /// Pods on nodes that the enforcer does not run on.
+    fn leave_some_nodes(&mut self) {
+        let is = |node: &crate::cluster::Node, key: &str, value: &str| {
+            node.labels.get(key).is_some_and(|own| **own == *value)
+        };
+        let left: Vec<PodId> = self
+            .cluster
+            .pod_ids()
+            .filter(|&id| {
+                let pod = self.cluster.pod(id);
+                let node = pod.node.map(|id| self.cluster.node(id));
+                !pod.host_network
+                    && node.is_some_and(|node| {
+                        is(node, "eks.amazonaws.com/compute-type", "fargate")
+                            || is(node, "kubernetes.io/os", "windows")
+                    })
+            })
+            .collect();
+        for &id in &left {
+            let pod = self.cluster.pod(id);
+            let text = format!("{} runs on a node that is not policed", self.cluster.pod_name(id));
+            self.note(EffectId::UnpolicedPods, true, &text, Some(pod.span));
+        }
+        self.set.dataplane.left_alone = left;
     }
 
     fn hide_baseline(&mut self, sure: bool) {

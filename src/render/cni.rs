@@ -1,0 +1,141 @@
+//! `cni`, and one question under every CNI.
+
+use super::can::basis;
+use super::style::{bold, dim, verdict};
+use super::table;
+use crate::analysis::{Answer, CanAnswer, World};
+use crate::enforcement::{Change, Cni, OpenConnections};
+use crate::policy::Direction;
+
+/// Which CNI there is, and what it makes of the policies.
+pub fn cni_text(world: &World) -> String {
+    let Some(cni) = &world.cni else {
+        return "the input does not show which CNI there is: policies are taken to mean what they declare (`--cni NAME`)\n".into();
+    };
+    let mut out = format!("{}  {}\n{}", bold(&cni.to_string()), cni.profile.about, basis(world));
+    let open: Vec<String> = cni
+        .profile
+        .options
+        .iter()
+        .filter(|option| cni.option(option.name).is_none())
+        .map(|option| format!("{}={}  {}", option.name, option.values.join("|"), option.about))
+        .collect();
+    if !open.is_empty() {
+        out.push_str("\nNot known, and it matters\n");
+        for option in open {
+            out.push_str(&format!("  {option}\n"));
+        }
+    }
+    let count = world.declared_policies();
+    out.push_str(&format!(
+        "\nWhat it makes of {}\n",
+        if count == 1 { "this policy".to_owned() } else { format!("these {count} policies") }
+    ));
+    if world.changes.is_empty() {
+        out.push_str("  they mean what they declare\n");
+    } else {
+        let rows: Vec<Vec<String>> = world.changes.iter().map(|c| row(world, c)).collect();
+        for line in table::plain(&["EFFECT", "WHERE", "POLICY", "WHAT"], &rows).lines() {
+            out.push_str(&format!("  {line}\n"));
+        }
+    }
+    let connections = match cni.profile.open_connections {
+        OpenConnections::GoOn => "open connections go on when a policy changes",
+        OpenConnections::JudgedAnew => "open connections are judged anew when a policy changes",
+        OpenConnections::Unknown => {
+            "what becomes of open connections when a policy changes is not known"
+        }
+    };
+    out.push_str(&format!("\n{connections}\n"));
+    if !cni.profile.source.is_empty() {
+        out.push_str(&dim(&format!(
+            "read in {}; effects: docs/divergences.md\n",
+            cni.profile.source
+        )));
+    }
+    out
+}
+
+fn row(world: &World, change: &Change) -> Vec<String> {
+    let place = change.span.map(|span| world.sources.locate(span).to_string());
+    let policy = change.policy.map(|id| {
+        let policy = world.declared.policy(id);
+        let namespace = policy.namespace.map(|id| &*world.cluster.namespace(id).name);
+        let name = match namespace {
+            Some(namespace) => format!("{namespace}/{}", policy.name),
+            None => policy.name.to_string(),
+        };
+        match change.rule.map(|id| world.declared.rule(id)) {
+            Some(rule) => {
+                let direction = match rule.direction {
+                    Direction::Egress => "egress",
+                    Direction::Ingress => "ingress",
+                };
+                format!("{name}, {direction} rule {}", rule.index + 1)
+            }
+            None => name,
+        }
+    });
+    let sure = if change.sure { "" } else { "? " };
+    vec![
+        format!("{sure}{}", change.effect),
+        place.unwrap_or_else(|| "-".into()),
+        policy.unwrap_or_else(|| "all".into()),
+        change.text.clone(),
+    ]
+}
+
+/// The answers to one question, one a CNI.
+pub fn can_all_text(answers: &[(Cni, CanAnswer)]) -> String {
+    let Some((_, first)) = answers.first() else { return String::new() };
+    let port = first.port.as_deref().unwrap_or("any port");
+    let mut out = format!("{} → {}  {port}\n\n", bold(&first.source), bold(&first.destination));
+    let rows: Vec<Vec<String>> = answers
+        .iter()
+        .map(|(cni, answer)| {
+            vec![cni.to_string(), answer.answer.word().to_owned(), ports(answer), why(answer)]
+        })
+        .collect();
+    let plain = table::plain(&["CNI", "ANSWER", "PORTS", "WHY"], &rows);
+    for (line, answer) in plain.lines().zip([None].into_iter().chain(answers.iter().map(Some))) {
+        let word = answer.map_or("", |(_, answer)| answer.answer.word());
+        // Colour after the columns are laid out.
+        let line = if word.is_empty() {
+            line.to_owned()
+        } else {
+            line.replacen(&format!(" {word} "), &format!(" {} ", verdict(word)), 1)
+        };
+        out.push_str(&format!("{line}\n"));
+    }
+    out
+}
+
+fn ports(answer: &CanAnswer) -> String {
+    match answer.groups.as_slice() {
+        [group] if answer.answer != Answer::Denied => group.allowed.to_string(),
+        _ => "-".into(),
+    }
+}
+
+/// The habit that makes the difference, else the reason.
+fn why(answer: &CanAnswer) -> String {
+    let causes: Vec<String> = answer
+        .groups
+        .iter()
+        .filter_map(|group| group.divergence.as_ref())
+        .flat_map(|divergence| &divergence.causes)
+        .map(|cause| format!("{} ({})", cause.text, cause.effect))
+        .collect();
+    if let Some(first) = causes.first() {
+        return first.clone();
+    }
+    let reasons = answer.groups.iter().flat_map(|group| &group.reasons);
+    let mut texts: Vec<&str> = reasons
+        .filter(|reason| {
+            answer.answer == Answer::Allowed || reason.decision != crate::engine::Decision::Allowed
+        })
+        .map(|reason| reason.text.as_str())
+        .collect();
+    texts.dedup();
+    texts.join("; ")
+}
