@@ -2,11 +2,13 @@
 
 #![expect(clippy::expect_used, reason = "helpers of tests, which say what they found")]
 
-use kubereach::analysis::{Filter, Scenario, World, list, run_scenario};
-use kubereach::enforcement::Cni;
+use kubereach::analysis::{Engines, Filter, Scenario, World, check, list, run_scenario};
+use kubereach::enforcement::{Cni, PROFILES, enforce_without, page};
 use kubereach::engine::Model;
 use kubereach::manifest::{InputPath, load};
+use kubereach::policy::EffectId;
 use kubereach::render;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -62,6 +64,63 @@ fn the_loss_of_a_scenarios_policies_is_noticed() {
             .run_with(&folder, Cni::parse("flannel").as_ref().ok())
             .unwrap_or_else(|e| panic!("{e}"));
         assert!(!flannel.failures.is_empty(), "{name} holds without any policy");
+    }
+}
+
+/// Each habit of an enforcer has an expectation that does not hold without it.
+#[test]
+fn every_divergence_is_noticed() {
+    let mut noticed: BTreeSet<EffectId> = BTreeSet::new();
+    for folder in scenarios() {
+        let scenario =
+            Scenario::read(&folder.join("scenario.yaml")).unwrap_or_else(|e| panic!("{e}"));
+        for expectation in &scenario.expectations {
+            let Some(name) = &expectation.cni else { continue };
+            let cni = Cni::parse(name).unwrap_or_else(|e| panic!("{e}"));
+            let loaded = load(&[InputPath::Path(folder.clone())], &mut std::io::empty());
+            let options = scenario.options(Some(cni.clone())).unwrap_or_else(|e| panic!("{e}"));
+            let mut world = World::new(loaded, options);
+            let effects: BTreeSet<EffectId> = world.changes.iter().map(|c| c.effect).collect();
+            for effect in effects.difference(&noticed.clone()) {
+                let without = enforce_without(&world.declared, &world.cluster, &cni, &[*effect]);
+                (world.policies, world.changes) = (without.policies, without.changes);
+                if check(&world, &Engines::new(&world), expectation).is_err() {
+                    noticed.insert(*effect);
+                }
+                world.switch(cni.clone());
+            }
+        }
+    }
+    let missing: Vec<&str> =
+        EffectId::ALL.iter().filter(|e| !noticed.contains(e)).map(|e| e.name()).collect();
+    assert!(missing.is_empty(), "no expectation fails without {}", missing.join(", "));
+}
+
+/// Each CNI has an expectation of its own.
+#[test]
+fn every_cni_is_expected_something_of() {
+    let mut expected: BTreeSet<&str> = BTreeSet::new();
+    for folder in scenarios() {
+        let scenario =
+            Scenario::read(&folder.join("scenario.yaml")).unwrap_or_else(|e| panic!("{e}"));
+        let names = scenario.expectations.iter().filter_map(|e| e.cni.as_deref());
+        expected.extend(
+            names.map(|name| Cni::parse(name).unwrap_or_else(|e| panic!("{e}")).profile.name),
+        );
+    }
+    for profile in PROFILES {
+        assert!(expected.contains(profile.name), "no scenario is about {}", profile.name);
+    }
+}
+
+#[test]
+fn every_divergence_has_a_page() {
+    for effect in EffectId::ALL {
+        let page = page(*effect);
+        assert!(page.len() > 100, "{effect} has no page worth the name: {page}");
+        for part in ["Who:", "Do:"] {
+            assert!(page.contains(part), "the page of {effect} does not say `{part}`");
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::world::World;
 use crate::cluster::PodId;
 use crate::diagnostic::Span;
-use crate::enforcement::{Change, enforce_without};
+use crate::enforcement::{Change, Cni, Effective, enforce_without};
 use crate::engine::reference::{Flow, evaluate};
 use crate::engine::{Decision, Model, Peer, Trace, Verdict, trace};
 use crate::net::{ConnectionSet, Family};
@@ -27,7 +27,7 @@ pub struct Divergence {
 }
 
 /// A habit of an enforcer that changes an answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cause {
     /// Which.
     pub effect: EffectId,
@@ -41,6 +41,8 @@ pub struct Cause {
 /// where these differ.
 pub struct Engines<'a> {
     world: &'a World,
+    cni: Option<&'a Cni>,
+    changes: &'a [Change],
     effective: Model<'a>,
     declared: Option<Model<'a>>,
     /// The policies as the enforcer would have them without one of its habits.
@@ -50,11 +52,27 @@ pub struct Engines<'a> {
 impl<'a> Engines<'a> {
     /// Compiles the policies of a world.
     pub fn new(world: &'a World) -> Self {
-        let effects: BTreeSet<EffectId> = world.changes.iter().map(|c| c.effect).collect();
-        let differs = !world.changes.is_empty() || world.policies.dataplane.unknown_enforcer;
+        Self::of(world, world.cni.as_ref(), &world.policies, &world.changes)
+    }
+
+    /// The same for another CNI than the world's own.
+    pub(super) fn under(world: &'a World, cni: Option<&'a Cni>, effective: &'a Effective) -> Self {
+        Self::of(world, cni, &effective.policies, &effective.changes)
+    }
+
+    fn of(
+        world: &'a World,
+        cni: Option<&'a Cni>,
+        policies: &'a PolicySet,
+        changes: &'a [Change],
+    ) -> Self {
+        let effects: BTreeSet<EffectId> = changes.iter().map(|c| c.effect).collect();
+        let differs = !changes.is_empty() || policies.dataplane.unknown_enforcer;
         Self {
             world,
-            effective: Model::new(&world.cluster, &world.policies),
+            cni,
+            changes,
+            effective: Model::new(&world.cluster, policies),
             declared: differs.then(|| Model::new(&world.cluster, &world.declared)),
             without: effects.into_iter().map(|effect| (effect, OnceLock::new())).collect(),
         }
@@ -113,8 +131,8 @@ impl<'a> Engines<'a> {
     }
 
     /// The habits without which the verdict would be another one; if none alone is, all that there are.
-    fn causes(&self, flow: &Flow, effective: Decision) -> Vec<Cause> {
-        let (world, Some(cni)) = (self.world, &self.world.cni) else { return Vec::new() };
+    pub(super) fn causes(&self, flow: &Flow, effective: Decision) -> Vec<Cause> {
+        let (world, Some(cni)) = (self.world, self.cni) else { return Vec::new() };
         let mut alone: Vec<EffectId> = Vec::new();
         for (effect, cell) in &self.without {
             let policies = cell.get_or_init(|| {
@@ -125,13 +143,16 @@ impl<'a> Engines<'a> {
             }
         }
         let about = involved(&trace(&world.cluster, &world.declared, flow));
+        let near = |change: &&Change| change.policy.is_none_or(|id| about.contains(&id));
+        let here: BTreeSet<EffectId> =
+            self.changes.iter().filter(near).map(|change| change.effect).collect();
         if alone.is_empty() {
-            let has = |change: &&Change| change.policy.is_none_or(|id| about.contains(&id));
-            let all: BTreeSet<EffectId> =
-                world.changes.iter().filter(has).map(|change| change.effect).collect();
-            alone.extend(all);
+            alone.extend(&here);
+        } else if alone.iter().any(|effect| here.contains(effect)) {
+            // Habits build on each other: one that is nowhere near would only stand in for another.
+            alone.retain(|effect| here.contains(effect));
         }
-        alone.into_iter().map(|effect| cause(world, effect, &about)).collect()
+        alone.into_iter().map(|effect| cause(self.changes, effect, &about)).collect()
     }
 }
 
@@ -141,8 +162,8 @@ fn involved(trace: &Trace) -> BTreeSet<PolicyId> {
 }
 
 /// What a habit means for these policies.
-fn cause(world: &World, effect: EffectId, about: &BTreeSet<PolicyId>) -> Cause {
-    let own = || world.changes.iter().filter(|change| change.effect == effect);
+fn cause(changes: &[Change], effect: EffectId, about: &BTreeSet<PolicyId>) -> Cause {
+    let own = || changes.iter().filter(|change| change.effect == effect);
     let near = own().find(|change| change.policy.is_some_and(|id| about.contains(&id)));
     let change = near.or_else(|| own().find(|change| change.policy.is_none())).or(own().next());
     Cause {

@@ -156,17 +156,9 @@ fn row(
     if allowed.is_empty() && unknown.is_empty() {
         return None;
     }
-    let end = |node: &GraphNode| match node {
-        GraphNode::Workload { workload, pods, partial } => {
-            RowEnd::Workload { id: *workload, pods: partial.then(|| pods.clone()) }
-        }
-        GraphNode::Nodes(ids) => RowEnd::Nodes(ids.clone()),
-        GraphNode::External(set) => RowEnd::External(set.clone()),
-        GraphNode::Names(pattern) => RowEnd::Names(vec![pattern.clone()]),
-    };
     Some(Row {
-        source: end(source),
-        destination: end(destination),
+        source: source.into(),
+        destination: destination.into(),
         allowed,
         unknown,
         family: edge.family,
@@ -177,7 +169,29 @@ fn row(
 /// Joins rows that differ in one end only, where these ends together are one thing: variants of a
 /// workload, nodes, addresses.
 fn join(world: &World, rows: Vec<Row>, source: bool) -> Vec<Row> {
-    type Key = (Part, RowEnd, ConnectionSet, ConnectionSet, Option<Family>);
+    let parts = rows.into_iter().map(|row| {
+        let said = (row.allowed, row.unknown, row.family);
+        (row.source, row.destination, said)
+    });
+    join_ends(world, parts.collect(), source)
+        .into_iter()
+        .map(|(source, destination, (allowed, unknown, family))| Row {
+            source,
+            destination,
+            allowed,
+            unknown,
+            family,
+            rules: Vec::new(),
+        })
+        .collect()
+}
+
+/// The same of anything that is said of two ends.
+pub(super) fn join_ends<T: Clone + Ord>(
+    world: &World,
+    rows: Vec<(RowEnd, RowEnd, T)>,
+    source: bool,
+) -> Vec<(RowEnd, RowEnd, T)> {
     #[derive(PartialEq, Eq, PartialOrd, Ord)]
     enum Part {
         Workload(WorkloadId),
@@ -186,13 +200,13 @@ fn join(world: &World, rows: Vec<Row>, source: bool) -> Vec<Row> {
         Names,
     }
     let mut out = Vec::new();
-    let mut parts: BTreeMap<Key, RowEnd> = BTreeMap::new();
-    for row in rows {
-        let (end, other) =
-            if source { (&row.source, &row.destination) } else { (&row.destination, &row.source) };
-        let part = match end {
+    let mut parts: BTreeMap<(Part, RowEnd, T), RowEnd> = BTreeMap::new();
+    for (from, to, said) in rows {
+        let (end, other) = if source { (from, to) } else { (to, from) };
+        let part = match &end {
             RowEnd::Workload { pods: None, .. } => {
-                out.push(row);
+                let (from, to) = if source { (end, other) } else { (other, end) };
+                out.push((from, to, said));
                 continue;
             }
             RowEnd::Workload { id, .. } => Part::Workload(*id),
@@ -200,9 +214,7 @@ fn join(world: &World, rows: Vec<Row>, source: bool) -> Vec<Row> {
             RowEnd::External(_) => Part::External,
             RowEnd::Names(_) => Part::Names,
         };
-        let key = (part, other.clone(), row.allowed.clone(), row.unknown.clone(), row.family);
-        let end = end.clone();
-        match parts.entry(key) {
+        match parts.entry((part, other, said)) {
             std::collections::btree_map::Entry::Vacant(entry) => {
                 entry.insert(end);
             }
@@ -219,7 +231,7 @@ fn join(world: &World, rows: Vec<Row>, source: bool) -> Vec<Row> {
             },
         }
     }
-    for ((_, other, allowed, unknown, family), mut end) in parts {
+    for ((_, other, said), mut end) in parts {
         match &mut end {
             RowEnd::Workload { id, pods } => {
                 let whole = world.cluster.workload(*id).pods.len();
@@ -234,10 +246,23 @@ fn join(world: &World, rows: Vec<Row>, source: bool) -> Vec<Row> {
             RowEnd::Names(names) => names.sort(),
             RowEnd::External(_) => {}
         }
-        let (source, destination) = if source { (end, other) } else { (other, end) };
-        out.push(Row { source, destination, allowed, unknown, family, rules: Vec::new() });
+        let (from, to) = if source { (end, other) } else { (other, end) };
+        out.push((from, to, said));
     }
     out
+}
+
+impl From<&GraphNode> for RowEnd {
+    fn from(node: &GraphNode) -> Self {
+        match node {
+            GraphNode::Workload { workload, pods, partial } => {
+                Self::Workload { id: *workload, pods: partial.then(|| pods.clone()) }
+            }
+            GraphNode::Nodes(ids) => Self::Nodes(ids.clone()),
+            GraphNode::External(set) => Self::External(set.clone()),
+            GraphNode::Names(pattern) => Self::Names(vec![pattern.clone()]),
+        }
+    }
 }
 
 /// The rules that open the first connection of a row.

@@ -12,6 +12,7 @@
 
 mod answer;
 mod asked;
+mod cni_diff;
 mod divergence;
 mod endpoint;
 mod family;
@@ -27,6 +28,7 @@ mod truth_table;
 mod world;
 
 pub use answer::{Answer, CanAnswer, Group};
+pub use cni_diff::{CniDiff, DiffChange, DiffRow, RuleDiff, cni_diff};
 pub use divergence::{Cause, Divergence, Engines};
 pub use endpoint::{Endpoint, EndpointError, Member, Scope, parse_resolution, resolve_endpoint};
 pub use inventory::{Inventory, NamespaceRow, PolicyRow, WorkloadRow, inventory};
@@ -35,6 +37,8 @@ pub use port::{PortError, PortQuery};
 pub use query::can;
 pub use questions::{Question, QuestionAnswer, answer_questions, parse_questions};
 pub use reason::Reason;
-pub use scenario::{Expectation, Failure, Scenario, ScenarioError, ScenarioResult, run_scenario};
+pub use scenario::{
+    Expectation, Failure, Scenario, ScenarioError, ScenarioResult, check, run_scenario,
+};
 pub use truth_table::{TruthTable, truth_table};
 pub use world::{Basis, LeftOut, Options, World};

@@ -232,7 +232,12 @@ fn clean(path: &Path) -> PathBuf {
     path.components().filter(|c| !matches!(c, std::path::Component::CurDir)).collect()
 }
 
-fn check(world: &World, engines: &Engines<'_>, expectation: &Expectation) -> Result<(), String> {
+/// Whether an expectation holds; else what came out instead.
+pub fn check(
+    world: &World,
+    engines: &Engines<'_>,
+    expectation: &Expectation,
+) -> Result<(), String> {
     let ports = expectation.port.as_ref().map(OneOrMany::texts).unwrap_or_default();
     let ports: Vec<Vec<PortQuery>> = if ports.is_empty() {
         vec![Vec::new()]

@@ -2,7 +2,9 @@
 
 use crate::analysis::parse_resolution;
 use crate::enforcement::{self, Cni, CniError, Distribution};
+use crate::manifest::nearest;
 use crate::net::{DomainName, Family};
+use crate::policy::EffectId;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
@@ -110,6 +112,20 @@ pub(super) enum Verb {
         before_help = "Examples:\n  kubereach inventory -f scenarios/shop\n  kubereach inventory -f scenarios/monitoring-stack -o json"
     )]
     Inventory(InventoryArgs),
+    /// What changes if the cluster moves to another CNI.
+    #[command(
+        before_help = "Examples:\n  kubereach diff -f scenarios/shop --to-cni cilium@1.20\n  kubereach diff -f scenarios/shop --cni canal --to-cni cilium@1.20 -o md"
+    )]
+    Diff(DiffArgs),
+    /// The ways in which enforcers part from what policies declare, or one of them in full.
+    #[command(
+        before_help = "Examples:\n  kubereach effects\n  kubereach effects named-port-all-ports"
+    )]
+    Effects {
+        /// The name of one.
+        #[arg(value_name = "NAME", value_parser = effect)]
+        name: Option<EffectId>,
+    },
     /// Completions for a shell.
     #[command(
         before_help = "Examples:\n  kubereach completions bash > ~/.local/share/bash-completion/completions/kubereach\n  kubereach completions zsh > ~/.zfunc/_kubereach"
@@ -189,6 +205,17 @@ fn cni_help() -> String {
         "The CNI that is installed, as NAME[@VERSION][,OPTION=VALUE]…: it decides what becomes of policies; `can` also takes `all` [default: the one that the input shows] [{}]",
         cni_names()
     )
+}
+
+fn effect(name: &str) -> Result<EffectId, String> {
+    let found = EffectId::ALL.iter().find(|effect| effect.name() == name);
+    found.copied().ok_or_else(|| {
+        let names = EffectId::ALL.iter().map(|effect| effect.name());
+        match nearest(name, names) {
+            Some(guess) => format!("did you mean `{guess}`? `kubereach effects` lists them"),
+            None => "`kubereach effects` lists them".into(),
+        }
+    })
 }
 
 fn namespace(name: &str) -> Result<String, String> {
@@ -345,6 +372,26 @@ pub(super) struct GraphArgs {
 pub(super) enum GraphFormat {
     /// Graphviz.
     Dot,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct DiffArgs {
+    #[command(flatten)]
+    pub(super) input: Input,
+    /// The other CNI, as `--cni` takes it; the first is that of `--cni`, or the one that the input shows.
+    #[arg(long, value_name = "CNI", value_parser = Cni::parse)]
+    pub(super) to_cni: Cni,
+    /// How to print.
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    pub(super) output: DiffFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum DiffFormat {
+    Text,
+    Json,
+    /// Markdown.
+    Md,
 }
 
 #[derive(Args, Debug)]

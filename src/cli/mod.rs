@@ -1,18 +1,20 @@
 //! The command line: arguments, one file for each verb, exit statuses.
 //!
 //! ```text
-//!   args ─▶ console (load, resolve, report) ─▶ can | list | matrix | graph | cni | inventory ─▶ Status
+//!   args ─▶ console (load, resolve, report) ─▶ can | list | matrix | graph | cni | diff | inventory ─▶ Status
 //! ```
 
 mod args;
 mod can;
 mod cni;
 mod console;
+mod diff;
 mod graph;
 mod inventory;
 mod list;
 mod matrix;
 
+use crate::render;
 use args::{Cli, Verb};
 use clap::{CommandFactory, FromArgMatches};
 use std::process::ExitCode;
@@ -60,6 +62,11 @@ fn run(cli: Cli, name: &'static str) -> Status {
         Verb::Graph(args) => graph::run(&args, &cli.global),
         Verb::Cni(args) => cni::run(&args, &cli.global),
         Verb::Inventory(args) => inventory::run(&args, &cli.global),
+        Verb::Diff(args) => diff::run(&args, &cli.global),
+        Verb::Effects { name } => {
+            console::print(&name.map_or_else(render::effects_text, render::effect_text));
+            Status::Success
+        }
         Verb::Completions { shell } => {
             let mut command = Cli::command();
             let name = name.replace(' ', "-");

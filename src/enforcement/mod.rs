@@ -27,3 +27,15 @@ pub use profile::{
 };
 pub use profiles::PROFILES;
 pub use rewrite::{Change, Effective, enforce, enforce_without};
+
+use crate::policy::EffectId;
+
+/// Every divergence, described.
+const PAGES: &str = include_str!("divergences.md");
+
+/// What a divergence is, who has it, an example, and what to do.
+pub fn page(effect: EffectId) -> &'static str {
+    let title = format!("\n## {effect}\n");
+    let page = PAGES.split_once(&title).map_or("", |(_, page)| page);
+    page.split("\n## ").next().unwrap_or_default().trim()
+}

@@ -8,7 +8,7 @@ use crate::net::{DomainPattern, Family, IpSet};
 use crate::policy::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// An end of edges.
@@ -60,7 +60,7 @@ impl ReachabilityGraph {
         open: bool,
         wanted: &(dyn Fn(&GraphNode, &GraphNode) -> bool + Sync),
     ) -> Self {
-        let nodes = nodes(model, only);
+        let nodes = nodes(&[model], only);
         let rows: Vec<Row> = (0..nodes.len())
             .into_par_iter()
             .map(|from| row(model, &nodes, from, only, open, wanted))
@@ -86,13 +86,15 @@ struct Row {
     open: usize,
 }
 
-fn nodes(model: &Model<'_>, only: Option<Family>) -> Vec<GraphNode> {
-    let cluster = model.cluster();
+/// What none of these models, which are of one cluster, tells apart.
+fn nodes(models: &[&Model<'_>], only: Option<Family>) -> Vec<GraphNode> {
+    let Some(first) = models.first() else { return Vec::new() };
+    let cluster = first.cluster();
     let mut nodes = Vec::new();
     for workload in cluster.workload_ids() {
-        let mut variants: Vec<(usize, Vec<PodId>)> = Vec::new();
+        let mut variants: Vec<(Vec<usize>, Vec<PodId>)> = Vec::new();
         for &pod in &cluster.workload(workload).pods {
-            let class = model.class_of(pod);
+            let class: Vec<usize> = models.iter().map(|model| model.class_of(pod)).collect();
             match variants.iter_mut().find(|(other, _)| *other == class) {
                 Some((_, pods)) => pods.push(pod),
                 None => variants.push((class, vec![pod])),
@@ -105,13 +107,15 @@ fn nodes(model: &Model<'_>, only: Option<Family>) -> Vec<GraphNode> {
     // Nodes with equal signatures are one node of the graph; ordered by their first member.
     let mut groups: BTreeMap<Vec<u8>, Vec<NodeId>> = BTreeMap::new();
     for id in cluster.node_ids() {
-        groups.entry(model.signature_of(&Peer::Node(id, None))).or_default().push(id);
+        let signature = models.iter().flat_map(|m| m.signature_of(&Peer::Node(id, None)));
+        groups.entry(signature.collect()).or_default().push(id);
     }
     let mut groups: Vec<Vec<NodeId>> = groups.into_values().collect();
     groups.sort();
     nodes.extend(groups.into_iter().map(GraphNode::Nodes));
     let uses = |family| {
-        let named = model.address_blocks().any(|set| !set.only(family).is_empty());
+        let mut blocks = models.iter().flat_map(|model| model.address_blocks());
+        let named = blocks.any(|set| !set.only(family).is_empty());
         named
             || cluster.pod_ids().any(|id| match cluster.pod(id).addresses {
                 Addresses::Known(_) => cluster.families(id).contains(&family),
@@ -120,8 +124,11 @@ fn nodes(model: &Model<'_>, only: Option<Family>) -> Vec<GraphNode> {
     };
     for family in Family::ALL {
         if only.map_or_else(|| uses(family), |wanted| wanted == family) {
-            let atoms = model.atoms(&routable_addresses(family));
-            let others = atoms.into_iter().filter(|atom| !is_owned(model, atom));
+            let whole = vec![routable_addresses(family)];
+            let atoms = models.iter().fold(whole, |atoms, model| {
+                atoms.iter().flat_map(|atom| model.atoms(atom)).collect()
+            });
+            let others = atoms.into_iter().filter(|atom| !is_owned(first, atom));
             nodes.extend(others.map(GraphNode::External));
         }
     }
@@ -130,8 +137,9 @@ fn nodes(model: &Model<'_>, only: Option<Family>) -> Vec<GraphNode> {
         let addresses = cluster.resolved.get(&pattern.stand_in());
         addresses.is_none_or(|list| list.iter().any(|&a| cluster.owner_of(a).is_none()))
     };
-    let patterns = model.domain_patterns().into_iter();
-    nodes.extend(patterns.filter(outside).cloned().map(GraphNode::Names));
+    let patterns: BTreeSet<&DomainPattern> =
+        models.iter().flat_map(|model| model.domain_patterns()).collect();
+    nodes.extend(patterns.into_iter().filter(outside).cloned().map(GraphNode::Names));
     nodes
 }
 
@@ -248,4 +256,56 @@ fn representatives(
         return None;
     }
     Some((peer(source)?, peer(destination)?))
+}
+
+/// Two ends between which two policy sets differ.
+#[derive(Clone, Debug)]
+pub struct Difference {
+    /// Who connects.
+    pub source: GraphNode,
+    /// To whom.
+    pub destination: GraphNode,
+    /// The family that it is about, where both ends have several and these differ.
+    pub family: Option<Family>,
+    /// The verdict of the first set.
+    pub before: Verdict,
+    /// That of the second.
+    pub after: Verdict,
+    /// Two ends that stand for all, and a family that both have.
+    pub sample: (Peer, Peer, Family),
+}
+
+/// Every difference between the policies of two models of one cluster, in the order of the graph's
+/// nodes.
+pub fn differences(before: &Model<'_>, after: &Model<'_>, only: Option<Family>) -> Vec<Difference> {
+    let nodes = nodes(&[before, after], only);
+    let rows: Vec<Vec<Difference>> = nodes
+        .par_iter()
+        .map(|source| {
+            let mut row = Vec::new();
+            for destination in &nodes {
+                let Some((a, b)) = representatives(before, source, destination) else { continue };
+                let each: Vec<_> = families(before, &a, &b, only)
+                    .into_iter()
+                    .map(|f| (f, before.by_policy(&a, &b, f), after.by_policy(&a, &b, f)))
+                    .collect();
+                let alike = each.windows(2).all(|p| (&p[0].1, &p[0].2) == (&p[1].1, &p[1].2));
+                let count = if alike { 1 } else { each.len() };
+                for (family, old, new) in each.into_iter().take(count) {
+                    if old != new {
+                        row.push(Difference {
+                            source: source.clone(),
+                            destination: destination.clone(),
+                            family: (!alike).then_some(family),
+                            before: old,
+                            after: new,
+                            sample: (a.clone(), b.clone(), family),
+                        });
+                    }
+                }
+            }
+            row
+        })
+        .collect();
+    rows.into_iter().flatten().collect()
 }

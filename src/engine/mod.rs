@@ -20,7 +20,7 @@ pub mod reference;
 mod trace;
 mod verdict;
 
-pub use graph::{GraphEdge, GraphNode, ReachabilityGraph};
+pub use graph::{Difference, GraphEdge, GraphNode, ReachabilityGraph, differences};
 pub use model::Model;
 pub use peer::{Peer, common_families};
 pub use trace::{

@@ -4,7 +4,7 @@ use std::fmt;
 
 macro_rules! effects {
     ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal: $words:literal;)+) => {
-        /// A divergence of an enforcer. Its name is stable, and has a page in `docs/divergences.md`.
+        /// A divergence of an enforcer. Its name is stable; `kubereach effects NAME` prints its page.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum EffectId {
             $($(#[doc = $doc])+ $variant,)+

@@ -4,8 +4,8 @@ use super::can::basis;
 use super::style::{bold, dim, verdict};
 use super::table;
 use crate::analysis::{Answer, CanAnswer, World};
-use crate::enforcement::{Change, Cni, OpenConnections};
-use crate::policy::Direction;
+use crate::enforcement::{Change, Cni, OpenConnections, page};
+use crate::policy::{Direction, EffectId};
 
 /// Which CNI there is, and what it makes of the policies.
 pub fn cni_text(world: &World) -> String {
@@ -49,14 +49,15 @@ pub fn cni_text(world: &World) -> String {
     out.push_str(&format!("\n{connections}\n"));
     if !cni.profile.source.is_empty() {
         out.push_str(&dim(&format!(
-            "read in {}; effects: docs/divergences.md\n",
+            "read in {}; `kubereach effects` describes the effects\n",
             cni.profile.source
         )));
     }
     out
 }
 
-fn row(world: &World, change: &Change) -> Vec<String> {
+/// What a CNI makes of a policy, in the columns EFFECT, WHERE, POLICY, WHAT.
+pub(super) fn row(world: &World, change: &Change) -> Vec<String> {
     let place = change.span.map(|span| world.sources.locate(span).to_string());
     let policy = change.policy.map(|id| {
         let policy = world.declared.policy(id);
@@ -83,6 +84,22 @@ fn row(world: &World, change: &Change) -> Vec<String> {
         policy.unwrap_or_else(|| "all".into()),
         change.text.clone(),
     ]
+}
+
+/// Every divergence, a line each.
+pub fn effects_text() -> String {
+    let rows: Vec<Vec<String>> = EffectId::ALL
+        .iter()
+        .map(|effect| vec![effect.name().to_owned(), effect.words().to_owned()])
+        .collect();
+    let mut out = table::plain(&["EFFECT", "WHAT THE ENFORCER DOES"], &rows);
+    out.push_str("\n`kubereach effects NAME` says who, with an example, and what to do\n");
+    out
+}
+
+/// The page of a divergence.
+pub fn effect_text(effect: EffectId) -> String {
+    format!("{}\n\n{}\n", bold(effect.name()), page(effect))
 }
 
 /// The answers to one question, one a CNI.

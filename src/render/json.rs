@@ -4,13 +4,13 @@ use crate::analysis::{
     Basis, CanAnswer, Divergence, Inventory, Length, Listing, Reason, RowEnd, TruthTable, World,
 };
 use crate::diagnostic::Span;
-use crate::enforcement::Enforcement;
+use crate::enforcement::{Change, Enforcement};
 use crate::engine::Decision;
 use crate::net::ConnectionSet;
 use crate::policy::PolicyId;
 use serde_json::{Value, json};
 
-fn place(world: &World, span: Span) -> Value {
+pub(super) fn place(world: &World, span: Span) -> Value {
     let location = world.sources.locate(span);
     let mut value =
         json!({ "path": &*location.path, "line": location.line, "column": location.column });
@@ -29,7 +29,7 @@ fn decision(decision: Decision) -> &'static str {
 }
 
 /// Ranges by protocol: `[{"protocol":"TCP","port":80,"endPort":90}]`.
-fn ports(set: &ConnectionSet) -> Value {
+pub(super) fn ports(set: &ConnectionSet) -> Value {
     set.ranges()
         .map(|(protocol, first, last)| {
             json!({ "protocol": protocol.api_name(), "port": first, "endPort": last })
@@ -166,7 +166,7 @@ pub fn can_json(world: &World, answer: &CanAnswer) -> Value {
     })
 }
 
-fn end(world: &World, end: &RowEnd) -> Value {
+pub(super) fn end(world: &World, end: &RowEnd) -> Value {
     match end {
         RowEnd::Workload { id, pods } => {
             let workload = world.cluster.workload(*id);
@@ -328,25 +328,25 @@ pub fn inventory_json(world: &World, inventory: &Inventory) -> Value {
 
 /// Which CNI there is, and what it makes of the policies.
 pub fn cni_json(world: &World) -> Value {
-    let changes: Vec<Value> = world
-        .changes
-        .iter()
-        .map(|change| {
-            let rule = change.rule.map(|id| world.declared.rule(id));
-            json!({
-                "effect": change.effect.name(),
-                "certain": change.sure,
-                "policy": change.policy.map(|id| policy_ref(world, id)),
-                "direction": rule.map(|rule| rule.direction.to_string()),
-                "rule": rule.map(|rule| rule.index + 1),
-                "text": change.text,
-                "at": change.span.map(|span| place(world, span)),
-            })
-        })
-        .collect();
+    let changes: Vec<Value> =
+        world.changes.iter().map(|change| self::change(world, change)).collect();
     json!({
         "schema": "kubereach/cni/v1",
         "enforcement": enforcement(world),
         "changes": changes,
+    })
+}
+
+/// What an enforcer makes of a policy or a rule.
+pub(super) fn change(world: &World, change: &Change) -> Value {
+    let rule = change.rule.map(|id| world.declared.rule(id));
+    json!({
+        "effect": change.effect.name(),
+        "certain": change.sure,
+        "policy": change.policy.map(|id| policy_ref(world, id)),
+        "direction": rule.map(|rule| rule.direction.to_string()),
+        "rule": rule.map(|rule| rule.index + 1),
+        "text": change.text,
+        "at": change.span.map(|span| place(world, span)),
     })
 }

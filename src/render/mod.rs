@@ -9,6 +9,7 @@
 
 mod can;
 mod cni;
+mod cni_diff;
 mod diagnostics;
 mod dot;
 mod inventory;
@@ -20,7 +21,8 @@ mod table;
 mod truth_table;
 
 pub use can::can_text;
-pub use cni::{can_all_text, cni_text};
+pub use cni::{can_all_text, cni_text, effect_text, effects_text};
+pub use cni_diff::{cni_diff_json, cni_diff_markdown, cni_diff_text};
 pub use diagnostics::{diagnostics, summary};
 pub use dot::dot;
 pub use inventory::inventory_text;

@@ -57,7 +57,7 @@ pub fn enforce_without(
     cni: &Cni,
     without: &[EffectId],
 ) -> Effective {
-    let mut work = Rewrite { set: declared.clone(), cluster, cni, changes: Vec::new() };
+    let mut work = Rewrite { set: declared.clone(), cluster, cni, without, changes: Vec::new() };
     match cni.profile.enforcement {
         Enforcement::Unknown => work.set.dataplane.unknown_enforcer = true,
         Enforcement::Ignored if !without.contains(&EffectId::PoliciesIgnored) => work.ignore(),
@@ -85,6 +85,7 @@ struct Rewrite<'a> {
     set: PolicySet,
     cluster: &'a ClusterState,
     cni: &'a Cni,
+    without: &'a [EffectId],
     changes: Vec<Change>,
 }
 
@@ -374,8 +375,7 @@ impl Rewrite<'_> {
                 Feature::NegativeSelector => "`NotIn` or `DoesNotExist`",
                 Feature::Sctp => "SCTP",
             };
-            let text =
-                format!("the policy is set aside whole for {what}: what it closes stays open");
+            let text = format!("the policy is set aside whole for {what}, as if it were not there");
             if sure {
                 gone.push(id);
                 self.note_policy(effect, id, text);

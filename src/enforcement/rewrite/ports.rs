@@ -70,7 +70,17 @@ impl Rewrite<'_> {
             let mut notes = Vec::new();
             for port in list {
                 let beside = |protocol| list.iter().any(|other| numbered(other) == Some(protocol));
+                let keeps = self.without.contains(&EffectId::NamedPortLost);
                 match (named(port), whole(port)) {
+                    (named, whole)
+                        if keeps
+                            && named
+                                .map(|(protocol, _)| protocol)
+                                .or(whole)
+                                .is_some_and(beside) =>
+                    {
+                        kept.push(port.clone());
+                    }
                     (Some((protocol, name)), _) if beside(protocol) => notes.push((
                         EffectId::NamedPortLost,
                         format!("`{name}` is left out beside numbers of {protocol}"),

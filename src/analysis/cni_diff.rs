@@ -1,0 +1,116 @@
+//! What changes if a cluster moves from one CNI to another, policies and pods being the same.
+
+use super::divergence::{Cause, Engines};
+use super::list::{RowEnd, join_ends};
+use super::world::World;
+use crate::enforcement::{Change, Cni, Effective, enforce};
+use crate::engine::reference::Flow;
+use crate::engine::{Difference, differences};
+use crate::net::{ConnectionSet, Family};
+
+/// Every connection on which two CNIs differ.
+#[derive(Clone, Debug)]
+pub struct CniDiff {
+    /// The first, as printed.
+    pub before: String,
+    /// The second.
+    pub after: String,
+    /// The differences, by source and destination.
+    pub rows: Vec<DiffRow>,
+    /// What one of them makes of a policy or a rule and the other does not, or elsewise.
+    pub rules: Vec<RuleDiff>,
+}
+
+/// What one of two CNIs makes of a policy or a rule, and the other does not.
+#[derive(Clone, Debug)]
+pub struct RuleDiff {
+    /// Whether it is the second that does.
+    pub after: bool,
+    /// What.
+    pub change: Change,
+}
+
+/// Two ends between which two CNIs differ.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DiffRow {
+    /// Who connects.
+    pub source: RowEnd,
+    /// To whom.
+    pub destination: RowEnd,
+    /// What is said of the two.
+    pub change: DiffChange,
+}
+
+/// What two CNIs say of two ends.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DiffChange {
+    /// What the first allows.
+    pub before: ConnectionSet,
+    /// What the second does.
+    pub after: ConnectionSet,
+    /// Of what nobody can say whether the first allows it.
+    pub unknown_before: ConnectionSet,
+    /// The same of the second.
+    pub unknown_after: ConnectionSet,
+    /// The family that it is about, where the families of the ends differ.
+    pub family: Option<Family>,
+    /// Why: which CNI, and what it makes of which policy.
+    pub causes: Vec<(String, Cause)>,
+}
+
+/// Compares two CNIs; `None` is what the policies declare.
+pub fn cni_diff(world: &World, before: Option<&Cni>, after: Option<&Cni>) -> CniDiff {
+    let effective = |cni: Option<&Cni>| match cni {
+        Some(cni) => enforce(&world.declared, &world.cluster, cni),
+        None => Effective { policies: world.declared.clone(), changes: Vec::new() },
+    };
+    let (old, new) = (effective(before), effective(after));
+    let engines = [Engines::under(world, before, &old), Engines::under(world, after, &new)];
+    let found = differences(engines[0].effective(), engines[1].effective(), world.options.family);
+    let names = [before, after].map(|cni| cni.map_or("as declared".to_owned(), Cni::brief));
+    let rows = found.iter().map(|difference| {
+        let change = change(&engines, &names, difference);
+        (RowEnd::from(&difference.source), RowEnd::from(&difference.destination), change)
+    });
+    let rows = join_ends(world, rows.collect(), true);
+    let rows = join_ends(world, rows, false);
+    let mut rows: Vec<DiffRow> = rows
+        .into_iter()
+        .map(|(source, destination, change)| DiffRow { source, destination, change })
+        .collect();
+    rows.sort();
+    let only = |these: &Effective, those: &Effective, after: bool| -> Vec<RuleDiff> {
+        let own = these.changes.iter().filter(|change| !those.changes.contains(change));
+        own.map(|change| RuleDiff { after, change: change.clone() }).collect()
+    };
+    let mut rules = only(&old, &new, false);
+    rules.extend(only(&new, &old, true));
+    rules.sort_by_key(|rule| (rule.change.span, rule.after, rule.change.effect));
+    let [before, after] = names;
+    CniDiff { before, after, rows, rules }
+}
+
+fn change(engines: &[Engines<'_>; 2], names: &[String; 2], found: &Difference) -> DiffChange {
+    let minus = |a: &ConnectionSet, b: &ConnectionSet| a.difference(b).union(&b.difference(a));
+    let parts = minus(&found.before.allowed, &found.after.allowed)
+        .union(&minus(&found.before.unknown, &found.after.unknown));
+    let mut causes = Vec::new();
+    if let Some((protocol, port, _)) = parts.ranges().next() {
+        let (source, destination, family) = found.sample.clone();
+        let flow = Flow { source, destination, family, protocol, port };
+        for ((engines, name), verdict) in
+            engines.iter().zip(names).zip([&found.before, &found.after])
+        {
+            let own = engines.causes(&flow, verdict.on(protocol, port)).into_iter();
+            causes.extend(own.map(|cause| (name.clone(), cause)));
+        }
+    }
+    DiffChange {
+        before: found.before.allowed.clone(),
+        after: found.after.allowed.clone(),
+        unknown_before: found.before.unknown.clone(),
+        unknown_after: found.after.unknown.clone(),
+        family: found.family,
+        causes,
+    }
+}

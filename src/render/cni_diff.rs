@@ -1,0 +1,195 @@
+//! `diff` between two CNIs.
+
+use super::style::{bold, dim, verdict};
+use super::table::{self, count};
+use crate::analysis::{Cause, CniDiff, DiffRow, Length, RuleDiff, World};
+use crate::net::ConnectionSet;
+use serde_json::{Value, json};
+
+/// How many differences of each kind there are.
+#[derive(Default)]
+struct Tally {
+    added: usize,
+    removed: usize,
+    changed: usize,
+    undetermined: usize,
+}
+
+/// The sign of a row: what the second CNI opens, closes, or changes.
+fn sign(row: &DiffRow, tally: &mut Tally) -> &'static str {
+    let change = &row.change;
+    let (mark, number) = if change.before == change.after {
+        ("?", &mut tally.undetermined)
+    } else if change.before.is_empty() {
+        ("+", &mut tally.added)
+    } else if change.after.is_empty() {
+        ("-", &mut tally.removed)
+    } else {
+        ("~", &mut tally.changed)
+    };
+    *number += 1;
+    mark
+}
+
+fn ports(set: &ConnectionSet) -> String {
+    if set.is_all() { "every port".into() } else { set.to_string() }
+}
+
+fn rule_row(world: &World, diff: &CniDiff, rule: &RuleDiff) -> Vec<String> {
+    let mut row = vec![if rule.after { diff.after.clone() } else { diff.before.clone() }];
+    row.extend(super::cni::row(world, &rule.change));
+    row
+}
+
+/// The differences: of policies and rules, then of connections, each with its causes below.
+pub fn cni_diff_text(world: &World, diff: &CniDiff) -> String {
+    let mut out = format!("{} → {}\n", bold(&diff.before), bold(&diff.after));
+    if !diff.rules.is_empty() {
+        let rows: Vec<Vec<String>> =
+            diff.rules.iter().map(|rule| rule_row(world, diff, rule)).collect();
+        out.push_str("\nPolicies and rules that mean something else\n");
+        for line in table::plain(&["CNI", "EFFECT", "WHERE", "POLICY", "WHAT"], &rows).lines() {
+            out.push_str(&format!("  {line}\n"));
+        }
+    }
+    out.push_str("\nConnections\n");
+    let mut tally = Tally::default();
+    for row in &diff.rows {
+        let mark = sign(row, &mut tally);
+        let change = &row.change;
+        let mut what = match mark {
+            "+" => ports(&change.after),
+            "-" => ports(&change.before),
+            "~" => format!("{} → {}", ports(&change.before), ports(&change.after)),
+            _ => String::new(),
+        };
+        if !change.unknown_after.is_empty() {
+            what.push_str(&format!("  undetermined: {}", ports(&change.unknown_after)));
+        } else if !change.unknown_before.is_empty() {
+            what.push_str(&format!("  undetermined before: {}", ports(&change.unknown_before)));
+        }
+        if let Some(family) = change.family {
+            what.push_str(&format!(" ({family} only)"));
+        }
+        let colour = match mark {
+            "+" => "allowed",
+            "-" => "denied",
+            _ => "undetermined",
+        };
+        out.push_str(&format!(
+            "  {} {} → {}  {}\n",
+            verdict(colour).replace(colour, mark),
+            row.source.name(world, Length::Short),
+            row.destination.name(world, Length::Short),
+            what.trim()
+        ));
+        for (cni, cause) in &change.causes {
+            let place = cause.span.map(|span| format!("  {}", world.sources.locate(span)));
+            let place = place.unwrap_or_default();
+            out.push_str(&format!(
+                "      {cni}: {} ({}){}\n",
+                cause.text,
+                cause.effect,
+                dim(&place)
+            ));
+        }
+    }
+    if diff.rows.is_empty() {
+        out.push_str("  no difference\n");
+        return out;
+    }
+    let mut parts = Vec::new();
+    for (number, word) in [
+        (tally.added, "opened"),
+        (tally.removed, "closed"),
+        (tally.changed, "changed"),
+        (tally.undetermined, "undetermined"),
+    ] {
+        if number > 0 {
+            parts.push(format!("{number} {word}"));
+        }
+    }
+    out.push_str(&format!("\n{}: {}\n", count(diff.rows.len(), "difference"), parts.join(", ")));
+    out
+}
+
+/// The differences as JSON.
+pub fn cni_diff_json(world: &World, diff: &CniDiff) -> Value {
+    let cause = |(cni, cause): &(String, Cause)| {
+        json!({
+            "cni": cni,
+            "effect": cause.effect.name(),
+            "text": cause.text,
+            "at": cause.span.map(|span| super::json::place(world, span)),
+        })
+    };
+    let rows: Vec<Value> = diff
+        .rows
+        .iter()
+        .map(|row| {
+            let change = &row.change;
+            json!({
+                "source": super::json::end(world, &row.source),
+                "destination": super::json::end(world, &row.destination),
+                "before": super::json::ports(&change.before),
+                "after": super::json::ports(&change.after),
+                "undeterminedBefore": super::json::ports(&change.unknown_before),
+                "undeterminedAfter": super::json::ports(&change.unknown_after),
+                "family": change.family.map(|family| family.to_string()),
+                "causes": change.causes.iter().map(cause).collect::<Vec<_>>(),
+            })
+        })
+        .collect();
+    let rules: Vec<Value> = diff
+        .rules
+        .iter()
+        .map(|rule| {
+            let mut value = super::json::change(world, &rule.change);
+            value["cni"] = json!(if rule.after { &diff.after } else { &diff.before });
+            value
+        })
+        .collect();
+    json!({
+        "schema": "kubereach/cni-diff/v1",
+        "before": diff.before,
+        "after": diff.after,
+        "rules": rules,
+        "rows": rows,
+    })
+}
+
+/// The differences as a Markdown table.
+pub fn cni_diff_markdown(world: &World, diff: &CniDiff) -> String {
+    let cell = |text: &str| text.replace('|', "\\|");
+    let mut out = format!(
+        "| | Source | Destination | {} | {} | Why |\n|---|---|---|---|---|---|\n",
+        cell(&diff.before),
+        cell(&diff.after)
+    );
+    let mut tally = Tally::default();
+    for row in &diff.rows {
+        let why: Vec<String> = row
+            .change
+            .causes
+            .iter()
+            .map(|(cni, cause)| format!("{cni}: {} ({})", cause.text, cause.effect))
+            .collect();
+        let side = |allowed: &ConnectionSet, unknown: &ConnectionSet| {
+            let mut text = allowed.to_string();
+            if !unknown.is_empty() {
+                text.push_str(&format!(", undetermined: {unknown}"));
+            }
+            text
+        };
+        out.push_str(&format!(
+            "| {} | {} | {} | {} | {} | {} |\n",
+            sign(row, &mut tally),
+            cell(&row.source.name(world, Length::Short)),
+            cell(&row.destination.name(world, Length::Short)),
+            side(&row.change.before, &row.change.unknown_before),
+            side(&row.change.after, &row.change.unknown_after),
+            cell(&why.join("; "))
+        ));
+    }
+    out
+}
