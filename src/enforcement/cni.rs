@@ -3,6 +3,7 @@
 use super::profile::{CniProfile, When};
 use super::profiles::PROFILES;
 use crate::policy::Certainty;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// A version: `1.19` is `1.19.0`.
@@ -12,11 +13,12 @@ pub struct Version(pub u32, pub u32, pub u32);
 impl Version {
     /// Reads `1.19`, `v3.31.2` or `3.34.0-0.dev`; `None` if it is none.
     pub fn new(text: &str) -> Option<Self> {
-        let text = text.strip_prefix('v').unwrap_or(text);
-        let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+        let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
+        let end = text.find(['-', '+', '_']).unwrap_or(text.len());
         let mut parts = text[..end].split('.').map(str::parse::<u32>);
         let (major, minor) = (parts.next()?.ok()?, parts.next().unwrap_or(Ok(0)).ok()?);
-        Some(Self(major, minor, parts.next().unwrap_or(Ok(0)).ok()?))
+        let patch = parts.next().unwrap_or(Ok(0)).ok()?;
+        parts.next().is_none().then_some(Self(major, minor, patch))
     }
 }
 
@@ -36,6 +38,8 @@ pub struct Cni {
     pub version: Option<Version>,
     /// Settings that are known: (name, value), by name.
     pub options: Vec<(&'static str, &'static str)>,
+    /// Options that are set to something that nobody understands.
+    unsettled: Vec<&'static str>,
 }
 
 impl PartialEq for CniProfile {
@@ -63,7 +67,7 @@ impl std::error::Error for CniError {}
 
 impl From<&'static CniProfile> for Cni {
     fn from(profile: &'static CniProfile) -> Self {
-        Self { profile, version: None, options: Vec::new() }
+        Self { profile, version: None, options: Vec::new(), unsettled: Vec::new() }
     }
 }
 
@@ -71,7 +75,7 @@ impl Cni {
     /// Reads `NAME[@VERSION][,OPTION=VALUE]…`.
     pub fn parse(text: &str) -> Result<Self, CniError> {
         let fail = |message: String| Err(CniError { message });
-        let (head, settings) = match text.split_once(',') {
+        let (head, settings) = match text.trim().split_once(',') {
             Some((head, settings)) => (head, Some(settings)),
             None => (text, None),
         };
@@ -94,7 +98,9 @@ impl Cni {
         let mut pairs: Vec<(String, String)> = Vec::new();
         for part in settings.into_iter().flat_map(|settings| settings.split(',')) {
             match (part.split_once('='), pairs.last_mut()) {
-                (Some((name, value)), _) => pairs.push((name.to_owned(), value.to_owned())),
+                (Some((name, value)), _) => {
+                    pairs.push((name.trim().to_owned(), value.trim().to_owned()));
+                }
                 (None, Some((_, value))) => {
                     value.push(',');
                     value.push_str(part);
@@ -108,6 +114,12 @@ impl Cni {
             cni.set(&name, &value)?;
         }
         Ok(cni)
+    }
+
+    /// Notes that a setting is there that nobody understands: unless it is known otherwise, its default
+    /// cannot be relied on.
+    pub(super) fn unsettle(&mut self, name: &'static str) {
+        self.unsettled.push(name);
     }
 
     /// Notes a setting.
@@ -124,7 +136,8 @@ impl Cni {
                 message: format!("no option `{name}` of {} is known; {known}", profile.name),
             });
         };
-        let Some(value) = option.values.iter().find(|known| **known == value) else {
+        let wanted = plain(value);
+        let Some(value) = option.values.iter().find(|known| plain(known) == wanted) else {
             return Err(CniError {
                 message: format!(
                     "`{name}` of {} has the values {}",
@@ -148,9 +161,10 @@ impl Cni {
     /// can be relied on.
     pub fn option(&self, name: &str) -> Option<&'static str> {
         let given = self.options.iter().find(|(known, _)| *known == name);
-        given
-            .map(|(_, value)| *value)
-            .or_else(|| self.profile.options.iter().find(|option| option.name == name)?.default)
+        given.map(|(_, value)| *value).or_else(|| {
+            let option = self.profile.options.iter().find(|option| option.name == name)?;
+            option.default.filter(|_| !self.unsettled.contains(&option.name))
+        })
     }
 
     /// Whether a condition holds.
@@ -206,6 +220,23 @@ impl fmt::Display for Cni {
     }
 }
 
+/// A value in small letters; what programs take for yes and no as `true` and `false`; lists in order.
+pub(super) fn plain(value: &str) -> String {
+    let lower = value.trim().to_ascii_lowercase();
+    match &*lower {
+        "1" | "t" | "y" | "yes" | "on" => return "true".into(),
+        "0" | "f" | "n" | "no" | "off" => return "false".into(),
+        _ => {}
+    }
+    let words: BTreeSet<&str> = lower
+        .trim_matches(|c| matches!(c, '[' | ']'))
+        .split(|c: char| c == ',' || c.is_whitespace())
+        .map(|word| word.trim_matches(|c| matches!(c, '"' | '\'')))
+        .filter(|word| !word.is_empty())
+        .collect();
+    words.into_iter().collect::<Vec<_>>().join(",")
+}
+
 /// The profile of a name, in any case.
 pub fn find(name: &str) -> Option<&'static CniProfile> {
     let lower = name.to_ascii_lowercase();
@@ -229,12 +260,17 @@ mod tests {
             assert_eq!(found.as_deref(), Ok(text));
         }
         assert_eq!(Cni::parse("OVN").map(|cni| cni.name()), Ok("ovn-kubernetes"));
+        let loose = Cni::parse("Cilium@V1.19, enable-sctp=TRUE, policy-cidr-match-mode=nodes,pods");
+        let strict = Cni::parse("cilium@1.19,enable-sctp=true,policy-cidr-match-mode=pods,nodes");
+        assert_eq!(loose, strict);
         for text in [
             "",
             "ciliun",
             "cilium@new",
             "cilium,enable-sctp",
-            "cilium,enable-sctp=yes",
+            "cilium,enable-sctp=maybe",
+            "cilium@1.19@2",
+            "cilium@1.2.3.4",
             "cilium,x=y",
         ] {
             assert!(Cni::parse(text).is_err(), "{text}");

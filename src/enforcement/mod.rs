@@ -16,6 +16,7 @@ mod detect;
 mod distribution;
 mod profile;
 mod profiles;
+mod readings;
 mod rewrite;
 
 pub use cni::{Cni, CniError, Version, find};

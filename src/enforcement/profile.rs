@@ -35,12 +35,15 @@ pub struct CniProfile {
 /// Something that shows that a CNI is there; one is enough.
 #[derive(Clone, Copy, Debug)]
 pub enum Sign {
-    /// A container of this name, in a DaemonSet or in a pod on its node's network.
+    /// A container of this name, in a DaemonSet, one of its pods, or what runs in the system's namespace.
     Container(&'static str),
     /// A container whose image ends so, registry and tag aside: `cilium/cilium`.
     Image(&'static str),
     /// A DaemonSet of this name.
     DaemonSet(&'static str),
+    /// A DaemonSet of this name, whose containers have the names of another profile's: it outdoes
+    /// those.
+    DaemonSetOver(&'static str),
     /// A DaemonSet of this name in this namespace.
     DaemonSetIn(&'static str, &'static str),
     /// Containers of both names in one DaemonSet: such a sign outdoes those of each.
@@ -58,31 +61,36 @@ pub struct Reading {
     pub option: &'static str,
     /// Where it stands.
     pub from: From,
-    /// What its values mean; others mean nothing.
+    /// What its values mean, in small letters, with `true` and `false` for whatever stands for them and
+    /// the words of a list in order. After others nothing is known.
     pub values: &'static [(&'static str, &'static str)],
     /// What it means that the object is there and the setting is not.
     pub absent: Option<&'static str>,
+    /// When it counts, by what is read before it.
+    pub when: When,
 }
 
-/// Where a setting stands.
+/// Where a setting stands. Later readings outdo earlier ones.
 #[derive(Clone, Copy, Debug)]
 pub enum From {
     /// A variable of a container: (container, name).
     Env(&'static str, &'static str),
     /// An argument of a container: (container, `--flag`); `--flag` alone is `true`.
     Arg(&'static str, &'static str),
-    /// A key of a ConfigMap: (name, key).
+    /// A key of a ConfigMap in the namespace of the program, or of a line in a file in it: (name, key).
     Config(&'static str, &'static str),
-    /// A setting of another object: (kind, path).
-    Object(&'static str, &'static str),
-    /// The end of the tag of a container's image.
-    TagEnd(&'static str),
+    /// A setting of another object: (kind, name, path).
+    Object(&'static str, &'static str, &'static str),
+    /// The end of the tag of the program's image.
+    TagEnd,
     /// Whether the tag of a container's image (`v20240813-…`) is older than a date: `older` or `newer`.
     TagDate(&'static str, &'static str),
     /// The namespace of the DaemonSet with this container.
     Namespace(&'static str),
-    /// Whether an annotation of a node holds a word: `true` or `false`.
-    NodeWord(&'static str, &'static str),
+    /// Whether a container is there and another one is nowhere: `true` or `false`.
+    Lacks(&'static str, &'static str),
+    /// Whether a server of k3s has a flag, by the annotation `k3s.io/node-args`: `true` or `false`.
+    ServerFlag(&'static str),
 }
 
 /// What a CNI does with NetworkPolicies.

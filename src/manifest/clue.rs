@@ -46,14 +46,8 @@ pub struct ContainerClue {
 }
 
 /// ConfigMaps with settings of a CNI.
-const CONFIG_MAPS: [&str; 6] = [
-    "amazon-vpc-cni",
-    "antrea-config",
-    "calico-config",
-    "canal-config",
-    "cilium-config",
-    "eni-config",
-];
+const CONFIG_MAPS: [&str; 4] =
+    ["amazon-vpc-cni", "antrea-config", "cilium-config", "ovnkube-config"];
 
 /// Other objects with settings of a CNI: (group, kind).
 const SETTINGS: [(&str, &str); 4] = [
@@ -72,10 +66,18 @@ pub(super) fn read(node: &Node, envelope: &Envelope<'_>, span: Span) -> Option<C
     };
     let template = || spec?.get("template")?.get("spec");
     let group = group_of(envelope.api_version);
+    let system = envelope.namespace == Some("kube-system");
     let (pods, settings) = match (group, envelope.kind) {
         ("apps", "DaemonSet") => (template(), Vec::new()),
-        ("apps", "Deployment") => (template().filter(|spec| on_node(Some(spec))), Vec::new()),
-        ("", "Pod") => (spec.filter(|spec| on_node(Some(spec))), Vec::new()),
+        ("apps", "Deployment") => {
+            (template().filter(|spec| system || on_node(Some(spec))), Vec::new())
+        }
+        // Anybody can run something on a node's network: what counts are the system's own, and the
+        // pods of DaemonSets.
+        ("", "Pod") => {
+            let own = system || of_daemon_set(node);
+            (spec.filter(|spec| own && on_node(Some(spec))), Vec::new())
+        }
         ("", "Node") => (None, of_node(node)),
         ("", "ConfigMap") if CONFIG_MAPS.contains(&envelope.name) => {
             let mut found = Vec::new();
@@ -114,6 +116,12 @@ pub(super) fn read(node: &Node, envelope: &Envelope<'_>, span: Span) -> Option<C
     })
 }
 
+fn of_daemon_set(pod: &Node) -> bool {
+    let owners = pod.get("metadata").and_then(|m| m.get("ownerReferences")).map(Node::items);
+    let mut kinds = owners.unwrap_or_default().iter().filter_map(|owner| owner.get("kind"));
+    kinds.any(|kind| kind.as_str() == Some("DaemonSet"))
+}
+
 fn text(node: &Node, key: &str) -> Arc<str> {
     node.get(key).and_then(Node::as_str).unwrap_or_default().into()
 }
@@ -140,9 +148,7 @@ fn of_node(node: &Node) -> Vec<(Arc<str>, Arc<str>, Span)> {
     let maps = ["labels", "annotations"].into_iter().filter_map(|key| metadata?.get(key));
     maps.flat_map(Node::entries)
         .filter(|entry| {
-            entry.key.starts_with("k3s.io/")
-                || entry.key.starts_with("k8s.ovn.org/")
-                || &*entry.key == "node.kubernetes.io/instance-type"
+            entry.key.starts_with("k3s.io/") || &*entry.key == "node.kubernetes.io/instance-type"
         })
         .filter_map(|entry| {
             Some((Arc::clone(&entry.key), entry.value.as_str()?.into(), entry.key_span))
@@ -150,11 +156,20 @@ fn of_node(node: &Node) -> Vec<(Arc<str>, Arc<str>, Span)> {
         .collect()
 }
 
-/// Scalars of a mapping, down to a depth, by their paths.
+/// Scalars of a mapping, down to a depth, by their paths. Of a file in a string, each line with a key
+/// and a value: `antrea-controller.conf:AdminNetworkPolicy`.
 fn flatten(prefix: &str, node: &Node, depth: usize, out: &mut Vec<(Arc<str>, Arc<str>, Span)>) {
     for entry in node.entries() {
         let path = format!("{prefix}{}", entry.key);
         match &entry.value.value {
+            Value::String(file) if file.contains('\n') => {
+                for line in file.lines().filter(|line| !line.trim_start().starts_with('#')) {
+                    if let Some((key, value)) = line.split_once(['=', ':']) {
+                        let path = format!("{path}:{}", key.trim());
+                        out.push((path.into(), value.trim().into(), entry.value.span));
+                    }
+                }
+            }
             Value::String(value) if value.len() <= 200 => {
                 out.push((path.into(), Arc::clone(value), entry.value.span));
             }

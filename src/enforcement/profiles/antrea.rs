@@ -2,7 +2,7 @@
 
 use super::super::cni::Version;
 use super::super::profile::{
-    CniOption, CniProfile, Enforcement, Habit, OpenConnections, Sign, Trait, When,
+    CniOption, CniProfile, Enforcement, From, Habit, OpenConnections, Reading, Sign, Trait, When,
 };
 use crate::policy::PolicyKind;
 
@@ -15,14 +15,14 @@ pub(super) const PROFILE: CniProfile = CniProfile {
         CniOption {
             name: "admin-network-policy",
             values: &["false", "true"],
-            default: Some("false"),
-            about: "the feature gate AdminNetworkPolicy",
+            default: None,
+            about: "the feature gate AdminNetworkPolicy; false unless it is set",
         },
         CniOption {
             name: "cluster-network-policy",
             values: &["false", "true"],
-            default: Some("false"),
-            about: "the feature gate of ClusterNetworkPolicy, from 2.7 on",
+            default: None,
+            about: "the feature gate of ClusterNetworkPolicy, from 2.7 on; false unless it is set",
         },
     ],
     traits: &[Trait {
@@ -50,6 +50,21 @@ pub(super) const PROFILE: CniProfile = CniProfile {
     native_groups: &["crd.antrea.io"],
     open_connections: OpenConnections::GoOn,
     signs: &[Sign::Container("antrea-agent"), Sign::DaemonSet("antrea-agent")],
-    readings: &[],
+    readings: &[
+        Reading {
+            option: "admin-network-policy",
+            from: From::Config("antrea-config", "antrea-controller.conf:AdminNetworkPolicy"),
+            values: &[("true", "true"), ("false", "false")],
+            absent: Some("false"),
+            when: When::Always,
+        },
+        Reading {
+            option: "cluster-network-policy",
+            from: From::Config("antrea-config", "antrea-controller.conf:ClusterNetworkPolicy"),
+            values: &[("true", "true"), ("false", "false")],
+            absent: Some("false"),
+            when: When::Always,
+        },
+    ],
     source: "antrea: pkg/controller/networkpolicy/networkpolicy_controller.go",
 };

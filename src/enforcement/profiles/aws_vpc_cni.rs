@@ -20,7 +20,7 @@ pub(super) const PROFILE: CniProfile = CniProfile {
         CniOption {
             name: "family",
             values: &["ipv4", "ipv6"],
-            default: Some("ipv4"),
+            default: None,
             about: "the address family of the cluster, which has one",
         },
     ],
@@ -90,29 +90,49 @@ pub(super) const PROFILE: CniProfile = CniProfile {
         Sign::Image("amazon-k8s-cni"),
     ],
     readings: &[
+        // Both the controller and the agent have to be on.
         Reading {
             option: "policy",
-            from: From::Arg("aws-eks-nodeagent", "--enable-network-policy"),
+            from: From::Config("amazon-vpc-cni", "enable-network-policy-controller"),
             values: &[("true", "standard"), ("false", "off")],
             absent: Some("off"),
+            when: When::Always,
         },
         Reading {
             option: "policy",
             from: From::Env("aws-node", "NETWORK_POLICY_ENFORCING_MODE"),
             values: &[("strict", "strict")],
             absent: None,
-        },
-        Reading {
-            option: "policy",
-            from: From::Config("amazon-vpc-cni", "enable-network-policy-controller"),
-            values: &[("false", "off")],
-            absent: Some("off"),
+            when: When::Is("policy", "standard"),
         },
         Reading {
             option: "policy",
             from: From::Arg("aws-eks-nodeagent", "--enable-network-policy"),
             values: &[("false", "off")],
             absent: Some("off"),
+            when: When::Always,
+        },
+        // Before 1.14 there is no agent.
+        Reading {
+            option: "policy",
+            from: From::Lacks("aws-node", "aws-eks-nodeagent"),
+            values: &[("true", "off")],
+            absent: None,
+            when: When::Always,
+        },
+        Reading {
+            option: "family",
+            from: From::Env("aws-node", "ENABLE_IPv6"),
+            values: &[("true", "ipv6"), ("false", "ipv4")],
+            absent: None,
+            when: When::Always,
+        },
+        Reading {
+            option: "family",
+            from: From::Arg("aws-eks-nodeagent", "--enable-ipv6"),
+            values: &[("true", "ipv6"), ("false", "ipv4")],
+            absent: None,
+            when: When::Always,
         },
     ],
     source: "amazon-network-policy-controller-k8s: pkg/resolvers/endpoints.go",

@@ -57,7 +57,7 @@ pub(super) const WINDOWS: CniProfile = CniProfile {
     apis: &[],
     native_groups: &[],
     open_connections: OpenConnections::Unknown,
-    signs: &[Sign::DaemonSet("azure-npm-win")],
+    signs: &[Sign::DaemonSetOver("azure-npm-win")],
     readings: &[],
     source: "azure-container-networking: npm/pkg/controlplane/translation/translatePolicy.go",
 };

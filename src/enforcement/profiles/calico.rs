@@ -26,13 +26,14 @@ pub(super) const CANAL: CniProfile = CniProfile {
     aliases: &[],
     about: "flannel with Calico's Felix",
     enforcement: Enforcement::Enforced,
-    options: OPTIONS,
+    options: CANAL_OPTIONS,
     traits: TRAITS,
     apis: APIS,
     native_groups: &["crd.projectcalico.org", "projectcalico.org"],
     open_connections: OpenConnections::GoOn,
     signs: &[
         Sign::Containers("calico-node", "kube-flannel"),
+        Sign::Containers("calico-node", "flannel"),
         Sign::DaemonSet("canal"),
         Sign::DaemonSet("rke2-canal"),
     ],
@@ -45,15 +46,27 @@ const OPTIONS: &[CniOption] = &[
         name: "ipv6",
         values: &["on", "off"],
         default: Some("on"),
-        about: "FELIX_IPV6SUPPORT of calico-node; the manifests calico.yaml and canal.yaml set it to false",
+        about: "FELIX_IPV6SUPPORT of calico-node, which has to be true for pods with IPv6; calico.yaml sets it to false",
     },
-    CniOption {
-        name: "dataplane",
-        values: &["iptables", "nftables", "ebpf"],
-        default: Some("iptables"),
-        about: "how rules are installed; they mean the same",
-    },
+    DATAPLANE,
 ];
+
+const CANAL_OPTIONS: &[CniOption] = &[
+    CniOption {
+        name: "ipv6",
+        values: &["on", "off"],
+        default: None,
+        about: "FELIX_IPV6SUPPORT of calico-node: on by itself, and false in canal.yaml",
+    },
+    DATAPLANE,
+];
+
+const DATAPLANE: CniOption = CniOption {
+    name: "dataplane",
+    values: &["iptables", "nftables", "ebpf"],
+    default: Some("iptables"),
+    about: "how rules are installed; they mean the same",
+};
 
 const TRAITS: &[Trait] = &[
     Trait {
@@ -87,17 +100,35 @@ const APIS: &[(PolicyKind, When, &str)] = &[
     (PolicyKind::ClusterNetworkPolicy, When::From(Version(3, 32, 0)), "from 3.32 on"),
 ];
 
+// The environment outdoes the resource: felix/config/config_params.go. Where neither says anything it
+// is on.
 const READINGS: &[Reading] = &[
     Reading {
         option: "ipv6",
         from: From::Env("calico-node", "FELIX_IPV6SUPPORT"),
-        values: &[("true", "on"), ("false", "off")],
+        values: &[],
         absent: Some("on"),
+        when: When::Always,
     },
     Reading {
         option: "ipv6",
-        from: From::Object("FelixConfiguration", "spec.ipv6Support"),
+        from: From::Object("FelixConfiguration", "default", "spec.ipv6Support"),
         values: &[("true", "on"), ("false", "off")],
         absent: None,
+        when: When::Always,
+    },
+    Reading {
+        option: "ipv6",
+        from: From::Env("calico-node", "FELIX_IPV6SUPPORT"),
+        values: &[("true", "on"), ("false", "off")],
+        absent: None,
+        when: When::Always,
+    },
+    Reading {
+        option: "dataplane",
+        from: From::Object("FelixConfiguration", "default", "spec.bpfEnabled"),
+        values: &[("true", "ebpf"), ("false", "iptables")],
+        absent: None,
+        when: When::Always,
     },
 ];

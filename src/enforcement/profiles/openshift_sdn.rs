@@ -34,6 +34,7 @@ pub(super) const PROFILE: CniProfile = CniProfile {
     signs: &[
         Sign::DaemonSetIn("openshift-sdn", "sdn"),
         Sign::Object("Network", "status.networkType", "OpenShiftSDN"),
+        Sign::Object("Network", "spec.networkType", "OpenShiftSDN"),
         Sign::Object("Network", "spec.defaultNetwork.type", "OpenShiftSDN"),
     ],
     readings: &[],

@@ -1,6 +1,6 @@
 //! No CNI that anybody knows: both bounds are told.
 
-use super::super::profile::{CniProfile, Enforcement, OpenConnections};
+use super::super::profile::{CniProfile, Enforcement, OpenConnections, Sign};
 
 pub(super) const PROFILE: CniProfile = CniProfile {
     name: "unknown",
@@ -12,7 +12,13 @@ pub(super) const PROFILE: CniProfile = CniProfile {
     apis: &[],
     native_groups: &[],
     open_connections: OpenConnections::Unknown,
-    signs: &[],
+    // Terway of Alibaba Cloud enforces with Felix or with Cilium, or not at all, by its settings.
+    signs: &[
+        Sign::Container("terway"),
+        Sign::DaemonSet("terway"),
+        Sign::DaemonSet("terway-eni"),
+        Sign::DaemonSet("terway-eniip"),
+    ],
     readings: &[],
     source: "",
 };
