@@ -4,7 +4,6 @@ use super::divergence::{Cause, Engines};
 use super::list::{RowEnd, join_ends};
 use super::world::World;
 use crate::enforcement::{Change, Cni, Effective, enforce};
-use crate::engine::reference::Flow;
 use crate::engine::{Difference, differences};
 use crate::net::{ConnectionSet, Family};
 
@@ -95,15 +94,10 @@ fn change(engines: &[Engines<'_>; 2], names: &[String; 2], found: &Difference) -
     let parts = minus(&found.before.allowed, &found.after.allowed)
         .union(&minus(&found.before.unknown, &found.after.unknown));
     let mut causes = Vec::new();
-    if let Some((protocol, port, _)) = parts.ranges().next() {
-        let (source, destination, family) = found.sample.clone();
-        let flow = Flow { source, destination, family, protocol, port };
-        for ((engines, name), verdict) in
-            engines.iter().zip(names).zip([&found.before, &found.after])
-        {
-            let own = engines.causes(&flow, verdict.on(protocol, port)).into_iter();
-            causes.extend(own.map(|cause| (name.clone(), cause)));
-        }
+    let (source, destination, family) = &found.sample;
+    for ((engines, name), verdict) in engines.iter().zip(names).zip([&found.before, &found.after]) {
+        let own = engines.causes(source, destination, *family, &parts, verdict);
+        causes.extend(own.into_iter().map(|cause| (name.clone(), cause)));
     }
     DiffChange {
         before: found.before.allowed.clone(),

@@ -7,9 +7,9 @@ use crate::enforcement::{Change, Cni, Effective, enforce_without};
 use crate::engine::reference::{Flow, evaluate};
 use crate::engine::{Decision, Model, Peer, Trace, Verdict, trace};
 use crate::net::{ConnectionSet, Family};
-use crate::policy::{EffectId, PolicyId, PolicySet};
-use std::collections::BTreeSet;
-use std::sync::OnceLock;
+use crate::policy::{EffectId, PolicyId, PolicySet, PortMatch, Ports};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A connection on which the enforcer and the policies differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,8 +45,9 @@ pub struct Engines<'a> {
     changes: &'a [Change],
     effective: Model<'a>,
     declared: Option<Model<'a>>,
-    /// The policies as the enforcer would have them without one of its habits.
-    without: Vec<(EffectId, OnceLock<PolicySet>)>,
+    effects: BTreeSet<EffectId>,
+    /// The policies as the enforcer would have them without some of its habits, as far as asked.
+    without: Mutex<HashMap<Vec<EffectId>, Arc<PolicySet>>>,
 }
 
 impl<'a> Engines<'a> {
@@ -66,7 +67,6 @@ impl<'a> Engines<'a> {
         policies: &'a PolicySet,
         changes: &'a [Change],
     ) -> Self {
-        let effects: BTreeSet<EffectId> = changes.iter().map(|c| c.effect).collect();
         let differs = !changes.is_empty() || policies.dataplane.unknown_enforcer;
         Self {
             world,
@@ -74,7 +74,8 @@ impl<'a> Engines<'a> {
             changes,
             effective: Model::new(&world.cluster, policies),
             declared: differs.then(|| Model::new(&world.cluster, &world.declared)),
-            without: effects.into_iter().map(|effect| (effect, OnceLock::new())).collect(),
+            effects: changes.iter().map(|change| change.effect).collect(),
+            without: Mutex::default(),
         }
     }
 
@@ -114,61 +115,111 @@ impl<'a> Engines<'a> {
         let parts = differs(&declared.allowed, &effective.allowed)
             .union(&differs(&declared.unknown, &effective.unknown));
         let (protocol, port, _) = parts.ranges().next()?;
-        let flow = Flow {
-            source: source.clone(),
-            destination: destination.clone(),
-            family,
-            protocol,
-            port,
-        };
         Some(Divergence {
             declared: declared.on(protocol, port),
             effective: effective.on(protocol, port),
             port: format!("{protocol}/{port}"),
             allowed: declared.allowed.intersection(asked),
-            causes: self.causes(&flow, effective.on(protocol, port)),
+            causes: self.causes(source, destination, family, &parts, effective),
         })
     }
 
-    /// The habits without which the verdict would be another one; if none alone is, all that there are.
-    pub(super) fn causes(&self, flow: &Flow, effective: Decision) -> Vec<Cause> {
-        let (world, Some(cni)) = (self.world, self.cni) else { return Vec::new() };
-        let mut alone: Vec<EffectId> = Vec::new();
-        for (effect, cell) in &self.without {
-            let policies = cell.get_or_init(|| {
-                enforce_without(&world.declared, &world.cluster, cni, &[*effect]).policies
-            });
-            if evaluate(&world.cluster, policies, flow) != effective {
-                alone.push(*effect);
+    /// Why the verdict on a pair is not the declared one: the habits that decide for any of these ports.
+    pub(super) fn causes(
+        &self,
+        source: &Peer,
+        destination: &Peer,
+        family: Family,
+        parts: &ConnectionSet,
+        effective: &Verdict,
+    ) -> Vec<Cause> {
+        let mut causes: Vec<Cause> = Vec::new();
+        // Where there are many ranges, more of them have no more causes.
+        for (protocol, port, _) in parts.ranges().take(8) {
+            let (source, destination) = (source.clone(), destination.clone());
+            let flow = Flow { source, destination, family, protocol, port };
+            for cause in self.causes_of(&flow, effective.on(protocol, port)) {
+                if !causes.contains(&cause) {
+                    causes.push(cause);
+                }
             }
         }
-        let about = involved(&trace(&world.cluster, &world.declared, flow));
+        causes
+    }
+
+    /// The habits without which the verdict would be another one; if none alone is, the fewest that are
+    /// together.
+    fn causes_of(&self, flow: &Flow, effective: Decision) -> Vec<Cause> {
+        let (world, Some(cni)) = (self.world, self.cni) else { return Vec::new() };
+        let differs = |without: &[EffectId]| {
+            let policies = self.without(cni, without);
+            evaluate(&world.cluster, &policies, flow) != effective
+        };
+        let mut found: Vec<EffectId> =
+            self.effects.iter().copied().filter(|effect| differs(&[*effect])).collect();
+        let mut about = involved(&trace(&world.cluster, &world.declared, flow));
+        about.extend(involved(&trace(&world.cluster, self.effective.policies(), flow)));
+        if found.is_empty() {
+            found.extend(&self.effects);
+            if differs(&found) {
+                for effect in &self.effects {
+                    let fewer: Vec<EffectId> =
+                        found.iter().copied().filter(|own| own != effect).collect();
+                    if differs(&fewer) {
+                        found = fewer;
+                    }
+                }
+            }
+        }
+        // Habits build on each other: one that is nowhere near would only stand in for another.
         let near = |change: &&Change| change.policy.is_none_or(|id| about.contains(&id));
         let here: BTreeSet<EffectId> =
             self.changes.iter().filter(near).map(|change| change.effect).collect();
-        if alone.is_empty() {
-            alone.extend(&here);
-        } else if alone.iter().any(|effect| here.contains(effect)) {
-            // Habits build on each other: one that is nowhere near would only stand in for another.
-            alone.retain(|effect| here.contains(effect));
+        if found.iter().any(|effect| here.contains(effect)) {
+            found.retain(|effect| here.contains(effect));
         }
-        alone.into_iter().map(|effect| cause(self.changes, effect, &about)).collect()
+        found.into_iter().map(|effect| self.cause(effect, &about, flow)).collect()
+    }
+
+    fn without(&self, cni: &Cni, effects: &[EffectId]) -> Arc<PolicySet> {
+        let mut known = self.without.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = known.entry(effects.to_vec()).or_insert_with(|| {
+            let world = self.world;
+            Arc::new(enforce_without(&world.declared, &world.cluster, cni, effects).policies)
+        });
+        Arc::clone(found)
+    }
+
+    /// What a habit means for the policies that have a part in a flow, and for its port if it can be
+    /// told.
+    fn cause(&self, effect: EffectId, about: &BTreeSet<PolicyId>, flow: &Flow) -> Cause {
+        let declared = &self.world.declared;
+        let own = || self.changes.iter().filter(|change| change.effect == effect);
+        let near = || own().filter(|change| change.policy.is_some_and(|id| about.contains(&id)));
+        let has_port = |change: &&Change| {
+            let rule = change.rule.map(|id| declared.rule(id));
+            rule.is_none_or(|rule| match &rule.ports {
+                Ports::Any => true,
+                Ports::Of(list) => list.iter().any(|port| match &port.matches {
+                    PortMatch::Numbers(set) => set.contains(flow.protocol, flow.port),
+                    PortMatch::Named { protocol, .. } => *protocol == flow.protocol,
+                }),
+            })
+        };
+        let change = near()
+            .find(has_port)
+            .or_else(|| near().next())
+            .or_else(|| own().find(|change| change.policy.is_none()))
+            .or(own().next());
+        Cause {
+            effect,
+            text: change.map(|change| change.text.clone()).unwrap_or_default(),
+            span: change.and_then(|change| change.span),
+        }
     }
 }
 
 /// The policies that have a part in a decision.
 fn involved(trace: &Trace) -> BTreeSet<PolicyId> {
     trace.directions.iter().flat_map(|d| &d.policies).map(|policy| policy.policy).collect()
-}
-
-/// What a habit means for these policies.
-fn cause(changes: &[Change], effect: EffectId, about: &BTreeSet<PolicyId>) -> Cause {
-    let own = || changes.iter().filter(|change| change.effect == effect);
-    let near = own().find(|change| change.policy.is_some_and(|id| about.contains(&id)));
-    let change = near.or_else(|| own().find(|change| change.policy.is_none())).or(own().next());
-    Cause {
-        effect,
-        text: change.map(|change| change.text.clone()).unwrap_or_default(),
-        span: change.and_then(|change| change.span),
-    }
 }

@@ -11,11 +11,11 @@ use super::family::{
 use super::list::{Length, block_names};
 use super::port::PortQuery;
 use super::reason::{Reason, assumes_private_address, reasons, told};
-use super::translation::{self, closed_service};
+use super::translation::{self, obstacle};
 use super::world::World;
 use crate::cluster::{NodeId, Service};
 use crate::engine::reference::Flow;
-use crate::engine::{DirectionTrace, Peer, Verdict, trace};
+use crate::engine::{Decision, DirectionTrace, Peer, Verdict, trace};
 use crate::net::{ConnectionSet, Family, IpSet, Protocol};
 use crate::policy::{Direction, PeerMatch, Peers};
 use std::cell::LazyCell;
@@ -447,21 +447,22 @@ fn before_translation(world: &World, group: Group, from: &Member, service: &Serv
     if group.allowed.is_empty() {
         return group;
     }
-    match closed_service(world, &from.peer, service, &group.asked) {
-        None => group,
-        Some((text, span)) => {
-            let reason = Reason::before_translation(text.clone(), span);
-            Group {
-                answer: Answer::Denied,
-                allowed: ConnectionSet::empty(),
-                unknown: ConnectionSet::empty(),
-                reasons: vec![reason],
-                explained: None,
-                trace: None,
-                divergence: Some(translation::divergence(group.allowed, text, span)),
-                ..group
-            }
-        }
+    let Some(obstacle) = obstacle(world, &from.peer, service, group.family, &group.asked) else {
+        return group;
+    };
+    let (answer, unknown) = match obstacle.decision {
+        Decision::Denied => (Answer::Denied, ConnectionSet::empty()),
+        _ => (Answer::Undetermined, group.allowed.union(&group.unknown)),
+    };
+    Group {
+        answer,
+        allowed: ConnectionSet::empty(),
+        unknown,
+        reasons: vec![Reason::before_translation(&obstacle)],
+        explained: None,
+        trace: None,
+        divergence: Some(translation::divergence(group.allowed, &obstacle)),
+        ..group
     }
 }
 

@@ -1,5 +1,6 @@
 //! Why, in words, with the place that says so.
 
+use super::translation::Obstacle;
 use super::world::World;
 use crate::cluster::{Addresses, PodId};
 use crate::diagnostic::Span;
@@ -7,7 +8,9 @@ use crate::engine::{
     Decision, DirectionTrace, NearMiss, Outcome, Peer, PeerMiss, Step, Trace, Unknown,
 };
 use crate::net::{Family, IpSet};
-use crate::policy::{Direction, PeerMatch, Peers, PolicyId, PolicyKind, PortMatch, Ports, RuleId};
+use crate::policy::{
+    Direction, EffectId, PeerMatch, Peers, PolicyId, PolicyKind, PortMatch, Ports, RuleId, TierName,
+};
 
 /// What decided one direction, or both.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,11 +63,11 @@ impl Reason {
     }
 
     /// The Service is not what a rule selects.
-    pub(super) fn before_translation(text: String, span: Option<Span>) -> Self {
+    pub(super) fn before_translation(obstacle: &Obstacle) -> Self {
         Self {
             direction: Some(Direction::Egress),
-            span,
-            ..Self::of_both(Decision::Denied, "before-translation", text)
+            span: obstacle.span,
+            ..Self::of_both(obstacle.decision, "before-translation", obstacle.text.clone())
         }
     }
 
@@ -108,9 +111,9 @@ pub(super) fn reasons(world: &World, trace: &Trace, from: &str, to: &str) -> Vec
         Some(Step::Unknown(..)) => {
             let cni = cni_name(world);
             let protocol = trace.flow.protocol.name();
-            let text = format!(
-                "policies allow it, but {cni} drops {protocol} unless an option says otherwise"
-            );
+            let why = world.changes.iter().find(|change| change.effect == EffectId::SctpDropped);
+            let why = why.map_or_else(|| format!("{protocol} may be dropped"), |c| c.text.clone());
+            let text = format!("policies allow it, but on {cni} {why}");
             vec![Reason::of_both(Decision::Unknown, "unknown", text)]
         }
         Some(_) => {
@@ -161,6 +164,9 @@ fn one(world: &World, trace: &DirectionTrace, end: &str, other: &str, family: Fa
             // Policies with an order select pods and leave what no rule matches to the default.
             let text = if trace.policies.is_empty() {
                 format!("no policy selects {} for {direction}", short(end))
+            } else if world.policies.dataplane.hidden_baseline && has_baseline(world, trace) {
+                "a NetworkPolicy of the other direction keeps the Baseline tier from being asked"
+                    .to_owned()
             } else {
                 "no rule is about it: what none denies is allowed".to_owned()
             };
@@ -371,10 +377,8 @@ fn unknown(
         }
         Unknown::Placement(pod) => {
             let name = cluster.pod_name(pod);
-            let text = format!(
-                "no rule lets it in, but the node that {} runs on always reaches it: which one is not known",
-                short(&name)
-            );
+            let text =
+                format!("it depends on the node that {} runs on, which is not known", short(&name));
             (text, policy)
         }
         Unknown::BlindSpot(spot) => match cluster.blind_spots.get(spot) {
@@ -384,6 +388,13 @@ fn unknown(
             None => ("something in the input may be a policy".into(), None),
         },
     }
+}
+
+/// Whether a policy of the Baseline tier selects the pod.
+fn has_baseline(world: &World, trace: &DirectionTrace) -> bool {
+    let tiers = world.policies.tiers.iter().filter(|tier| tier.name == TierName::Baseline);
+    let baseline: Vec<&PolicyId> = tiers.flat_map(|tier| &tier.policies).collect();
+    trace.policies.iter().any(|policy| baseline.contains(&&policy.policy))
 }
 
 fn near(world: &World, miss: &NearMiss, other: &str) -> Option<(String, Span)> {
@@ -409,6 +420,8 @@ fn near(world: &World, miss: &NearMiss, other: &str) -> Option<(String, Span)> {
             let ports = rule_ports(&rule.ports);
             let text = if miss.resolves {
                 format!("lets {} through on {ports}", short(other))
+            } else if matches!(&rule.ports, Ports::Of(list) if list.is_empty()) {
+                "opens no port any more".to_owned()
             } else {
                 format!("names ports that do not resolve there: {ports}")
             };

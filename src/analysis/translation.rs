@@ -5,85 +5,154 @@ use super::world::World;
 use crate::cluster::{PodId, Service};
 use crate::diagnostic::Span;
 use crate::engine::{Decision, Peer};
-use crate::net::ConnectionSet;
+use crate::net::{ConnectionSet, Family};
 use crate::policy::{
-    Direction, EffectId, NamespaceMatch, PeerMatch, Peers, PodsMatch, Policy, PolicyKind,
-    PortMatch, Ports,
+    Certainty, Direction, EffectId, NamespaceMatch, PeerMatch, Peers, PodsMatch, Policy,
+    PolicyKind, PortMatch, Ports, Rule,
 };
+
+/// What stands in the way of an egress that the pods' rules allow.
+pub(super) struct Obstacle {
+    /// Whether it is there for sure: denied, else unknown.
+    pub decision: Decision,
+    /// What it is.
+    pub text: String,
+    /// A policy that isolates the source.
+    pub span: Option<Span>,
+}
 
 /// Why an egress that the pods' rules allow is denied all the same: no rule selects what the Service
 /// itself selects (amazon-network-policy-controller-k8s, `pkg/resolvers/endpoints.go`: a ClusterIP is a
-/// peer where the Service's `spec.selector` satisfies the podSelector; never of an ipBlock).
-pub(super) fn closed_service(
+/// peer where the Service's `spec.selector` satisfies the podSelector; never of an ipBlock; a headless
+/// Service has none; where the Service's port is not the pods', it is not relied on).
+pub(super) fn obstacle(
     world: &World,
     source: &Peer,
     service: &Service,
+    family: Option<Family>,
     asked: &ConnectionSet,
-) -> Option<(String, Option<Span>)> {
-    if !world.policies.dataplane.before_translation {
+) -> Option<Obstacle> {
+    let dataplane = &world.policies.dataplane;
+    if !dataplane.before_translation || service.headless {
         return None;
     }
     let Peer::Pod(pod) = source else { return None };
-    let own: Vec<&Policy> = isolating(world, *pod).collect();
-    let first = own.first()?;
-    let reached = own.iter().flat_map(|p| &p.rules[Direction::Egress.index()]).any(|&id| {
-        let rule = world.policies.rule(id);
-        let peers = match &rule.peers {
-            Peers::Any => true,
-            Peers::Of(list) => list.iter().any(|peer| match &peer.matches {
-                PeerMatch::Pods(pods) => selects(world, pods, service),
-                _ => false,
-            }),
-        };
-        let ports = match &rule.ports {
-            Ports::Any => true,
-            Ports::Of(list) => list.iter().any(|port| match &port.matches {
-                PortMatch::Numbers(set) => !set.intersection(asked).is_empty(),
-                PortMatch::Named { .. } => true,
-            }),
-        };
-        peers && ports
-    });
-    if reached {
+    let unpoliced = family.map_or(Certainty::No, |family| dataplane.unpoliced(family));
+    if dataplane.leaves_alone(*pod) || unpoliced == Certainty::Yes {
         return None;
     }
-    let text = format!(
-        "no egress rule selects what Service {} itself selects: egress is judged before the Service's address is translated",
-        service.name
-    );
-    Some((text, Some(first.span)))
+    let own: Vec<(&Policy, Certainty)> = isolating(world, *pod).collect();
+    let (first, _) = own.first()?;
+    let isolated = own.iter().map(|(_, sure)| *sure).max().unwrap_or_default();
+    let rules = own.iter().flat_map(|(policy, sure)| {
+        policy.rules[Direction::Egress.index()].iter().map(|&id| (world.policies.rule(id), *sure))
+    });
+    let reached = rules
+        .map(|(rule, sure)| sure.min(reaches(world, rule, service, asked)))
+        .max()
+        .unwrap_or_default();
+    if reached == Certainty::Yes {
+        return None;
+    }
+    let sure = reached == Certainty::No
+        && isolated == Certainty::Yes
+        && unpoliced == Certainty::No
+        && !dataplane.unknown_enforcer;
+    let name = &service.name;
+    let text = if reached == Certainty::No {
+        format!(
+            "no egress rule selects what Service {name} itself selects: egress is judged before the Service's address is translated"
+        )
+    } else {
+        format!(
+            "egress is judged before the address and the port of Service {name} are translated, and it cannot be said whether a rule is about these"
+        )
+    };
+    let decision = if sure { Decision::Denied } else { Decision::Unknown };
+    Some(Obstacle { decision, text, span: Some(first.span) })
 }
 
-/// The NetworkPolicies that isolate a pod for egress.
-fn isolating(world: &World, pod: PodId) -> impl Iterator<Item = &Policy> {
+/// The NetworkPolicies that isolate a pod for egress, or may.
+fn isolating(world: &World, pod: PodId) -> impl Iterator<Item = (&Policy, Certainty)> {
     let own = world.cluster.pod(pod);
     let namespace = world.cluster.namespace(own.namespace);
     let tiers = world.policies.tiers.iter().flat_map(|tier| &tier.policies);
-    tiers.map(|&id| world.policies.policy(id)).filter(move |policy| {
-        policy.kind == PolicyKind::NetworkPolicy
-            && policy.isolates[Direction::Egress.index()]
-            && policy.subject.matches(own, namespace) == Some(true)
+    tiers.map(|&id| world.policies.policy(id)).filter_map(move |policy| {
+        let isolates =
+            policy.kind == PolicyKind::NetworkPolicy && policy.isolates[Direction::Egress.index()];
+        match policy.subject.matches(own, namespace).filter(|_| isolates) {
+            Some(true) if policy.doubt.is_none() => Some((policy, Certainty::Yes)),
+            Some(false) => None,
+            None if !isolates => None,
+            Some(true) | None => Some((policy, Certainty::Maybe)),
+        }
     })
 }
 
-fn selects(world: &World, pods: &PodsMatch, service: &Service) -> bool {
-    let namespace = match &pods.namespaces {
-        NamespaceMatch::Is(id) => *id == service.namespace,
-        NamespaceMatch::Labelled(selector) => {
-            let own = world.cluster.namespace(service.namespace);
-            selector.matches_namespace(own) == Some(true)
+/// Whether a rule is about a Service's address.
+fn reaches(world: &World, rule: &Rule, service: &Service, asked: &ConnectionSet) -> Certainty {
+    let peers = match &rule.peers {
+        Peers::Any => Certainty::Yes,
+        Peers::Of(list) => {
+            let each = list.iter().map(|peer| match &peer.matches {
+                PeerMatch::Pods(pods) => selects(world, pods, service),
+                _ => Certainty::No,
+            });
+            each.max().unwrap_or_default()
         }
     };
-    namespace && service.selector.as_ref().is_some_and(|labels| pods.pods.matches(labels))
+    let ports = match &rule.ports {
+        Ports::Any => Certainty::Yes,
+        Ports::Of(list) => {
+            let own = service.ports.iter().fold(ConnectionSet::empty(), |all, port| {
+                all.union(&ConnectionSet::port(port.protocol, port.port))
+            });
+            let each = list.iter().map(|port| match &port.matches {
+                PortMatch::Numbers(set) => {
+                    let both = set.intersection(asked);
+                    if !both.intersection(&own).is_empty() {
+                        Certainty::Yes
+                    } else if !both.is_empty() || !set.intersection(&own).is_empty() {
+                        Certainty::Maybe
+                    } else {
+                        Certainty::No
+                    }
+                }
+                PortMatch::Named { .. } => Certainty::Maybe,
+            });
+            each.max().unwrap_or_default()
+        }
+    };
+    let doubt = if rule.doubt.is_none() { Certainty::Yes } else { Certainty::Maybe };
+    peers.min(ports).min(doubt)
+}
+
+fn selects(world: &World, pods: &PodsMatch, service: &Service) -> Certainty {
+    let namespace = match &pods.namespaces {
+        NamespaceMatch::Is(id) => Some(*id == service.namespace),
+        NamespaceMatch::Labelled(selector) => {
+            selector.matches_namespace(world.cluster.namespace(service.namespace))
+        }
+    };
+    let labels = service.selector.as_ref().is_some_and(|labels| pods.pods.matches(labels));
+    match namespace.filter(|_| labels) {
+        Some(true) => Certainty::Yes,
+        None if labels => Certainty::Maybe,
+        Some(false) | None => Certainty::No,
+    }
 }
 
 /// The divergence that this is.
-pub(super) fn divergence(allowed: ConnectionSet, text: String, span: Option<Span>) -> Divergence {
+pub(super) fn divergence(allowed: ConnectionSet, obstacle: &Obstacle) -> Divergence {
     Divergence {
         port: allowed.to_string(),
         allowed,
         declared: Decision::Allowed,
-        effective: Decision::Denied,
-        causes: vec![Cause { effect: EffectId::PreDnatEgress, text, span }],
+        effective: obstacle.decision,
+        causes: vec![Cause {
+            effect: EffectId::PreDnatEgress,
+            text: obstacle.text.clone(),
+            span: obstacle.span,
+        }],
     }
 }

@@ -66,6 +66,7 @@ pub fn resolve(
                 selector: s.selector,
                 ports: s.ports,
                 cluster_ips: s.cluster_ips,
+                headless: s.headless,
                 external_name: s.external_name,
                 span: s.meta.span,
             }),

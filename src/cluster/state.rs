@@ -174,6 +174,8 @@ pub struct Service {
     pub ports: Vec<ServicePort>,
     /// Its virtual addresses.
     pub cluster_ips: Vec<IpAddr>,
+    /// It has none: names lead to its pods.
+    pub headless: bool,
     /// The name it stands for, if it is an `ExternalName` Service.
     pub external_name: Option<Arc<str>>,
     /// Where it stands.

@@ -167,11 +167,26 @@ impl Cni {
         })
     }
 
+    /// Whether anything that it does depends on its version.
+    pub fn depends_on_version(&self) -> bool {
+        fn on_version(when: &When) -> bool {
+            match when {
+                When::From(_) | When::Before(_) => true,
+                When::All(list) | When::Any(list) => list.iter().any(on_version),
+                When::Always | When::Unverified | When::Is(..) | When::Said(..) => false,
+            }
+        }
+        let traits = self.profile.traits.iter().map(|own| &own.when);
+        let apis = self.profile.apis.iter().map(|(_, when, _)| when);
+        traits.chain(apis).any(on_version)
+    }
+
     /// Whether a condition holds.
     pub fn holds(&self, when: &When) -> Certainty {
         let yes_no = |yes| if yes { Certainty::Yes } else { Certainty::No };
         match when {
             When::Always => Certainty::Yes,
+            When::Unverified => Certainty::Maybe,
             When::From(version) => {
                 self.version.map_or(Certainty::Maybe, |own| yes_no(own >= *version))
             }

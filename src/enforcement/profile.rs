@@ -1,7 +1,8 @@
 //! What is known of a CNI, as data: one file of [`profiles`](super::profiles) for each.
 
 use super::cni::Version;
-use crate::policy::{EffectId, PolicyKind};
+use crate::net::Family;
+use crate::policy::{Closed, EffectId, PolicyKind};
 
 /// A network plugin, or a network policy enforcer beside one.
 #[derive(Clone, Copy, Debug)]
@@ -128,6 +129,8 @@ pub enum When {
     Before(Version),
     /// Where a setting has this value.
     Is(&'static str, &'static str),
+    /// Nobody has verified whether it is so.
+    Unverified,
     /// Where a setting is known to have this value: it is a rare one.
     Said(&'static str, &'static str),
     /// Where all hold.
@@ -152,8 +155,10 @@ pub struct Trait {
 pub enum Habit {
     /// It enforces none.
     EnforcesNothing,
+    /// It enforces those of other APIs alone.
+    IgnoresNetworkPolicies,
     /// Pods that no policy selects are closed.
-    ClosesTheUnselected,
+    ClosesTheUnselected(Closed),
     /// Names of ports that init containers declare resolve.
     ResolvesSidecarPorts,
     /// What it makes of rules of a direction that `policyTypes` does not list: they allow, and isolate
@@ -177,10 +182,8 @@ pub enum Habit {
     Rejects(&'static [Feature]),
     /// It drops SCTP.
     DropsSctp,
-    /// Nobody has verified what it does with SCTP.
-    SctpUnverified,
-    /// It leaves IPv6 alone.
-    LeavesIpv6,
+    /// It leaves a family alone.
+    LeavesFamily(Family),
     /// A pod always reaches its own node.
     ReachesOwnNode,
     /// Selectors match pods on their node's network, as the node's address: all of them, or those with
@@ -216,8 +219,8 @@ impl Habit {
     /// The divergence that it makes.
     pub fn effect(self) -> EffectId {
         match self {
-            Self::EnforcesNothing => EffectId::PoliciesIgnored,
-            Self::ClosesTheUnselected => EffectId::UnselectedClosed,
+            Self::EnforcesNothing | Self::IgnoresNetworkPolicies => EffectId::PoliciesIgnored,
+            Self::ClosesTheUnselected(_) => EffectId::UnselectedClosed,
             Self::ResolvesSidecarPorts => EffectId::SidecarPortNames,
             Self::UnlistedDirection { isolates: true } => EffectId::UnlistedDirectionIsolates,
             Self::UnlistedDirection { isolates: false } => EffectId::UnlistedDirectionAllows,
@@ -225,12 +228,15 @@ impl Habit {
             Self::NamedPorts(NamedPorts::None) => EffectId::NamedPortIgnored,
             Self::NamedPorts(NamedPorts::OfSelected) => EffectId::NamedPortUnion,
             Self::NamedPorts(NamedPorts::OnePerCluster) => EffectId::NamedPortClusterWide,
-            Self::NamedPorts(NamedPorts::OnePerNamespace) => EffectId::NamedPortPerNamespace,
+            Self::NamedPorts(NamedPorts::OnePerNamespace | NamedPorts::OfOwnNamespace) => {
+                EffectId::NamedPortPerNamespace
+            }
             Self::NarrowsEndPort => EffectId::EndPortNarrowed,
             Self::BlocksReach { .. } => EffectId::BlockNotCluster,
             Self::Rejects(_) => EffectId::PolicyRejected,
-            Self::DropsSctp | Self::SctpUnverified => EffectId::SctpDropped,
-            Self::LeavesIpv6 => EffectId::Ipv6Unpoliced,
+            Self::DropsSctp => EffectId::SctpDropped,
+            Self::LeavesFamily(Family::V4) => EffectId::Ipv4Unpoliced,
+            Self::LeavesFamily(Family::V6) => EffectId::Ipv6Unpoliced,
             Self::ReachesOwnNode => EffectId::OwnNodeEgress,
             Self::SelectsHostNetwork { .. } => EffectId::HostNetworkSelected,
             Self::LeaksDirections => EffectId::CrossDirectionLeak,
@@ -261,6 +267,9 @@ pub enum NamedPorts {
     OnePerCluster,
     /// The number of the first pod of the policy's namespace that has the name, for whichever protocol.
     OnePerNamespace,
+    /// Of egress: without peers the numbers of the pods of the policy's namespace, on every destination;
+    /// nothing beside blocks.
+    OfOwnNamespace,
 }
 
 /// Something in a policy for which an enforcer sets it aside.

@@ -8,7 +8,8 @@ use crate::cluster::{
 };
 use crate::net::{ConnectionSet, DomainPattern, Family, IpSet, Protocol};
 use crate::policy::{
-    PeerMatch, Peers, Placed, PodsMatch, PolicyId, PolicySet, PortMatch, Ports, Reach, Rule, RuleId,
+    Closed, PeerMatch, Peers, Placed, PodsMatch, PolicyId, PolicySet, PortMatch, Ports, Reach,
+    Rule, RuleId,
 };
 
 /// A yes, a no, or neither with the reason.
@@ -58,6 +59,28 @@ pub(super) fn policy(
     let about = pods(cluster, &policy.subject, pod);
     let doubt = policy.doubt.as_ref();
     about.and(doubt.map_or(Matched::Yes, |_| Matched::Unknown(Unknown::PolicyDoubt(id))))
+}
+
+/// Whether a pod is closed in a direction in which no tier says anything.
+pub(super) fn closed(cluster: &ClusterState, policies: &PolicySet, pod: PodId) -> Matched {
+    match policies.dataplane.closed {
+        Closed::Never => Matched::No,
+        Closed::EachDirection => Matched::Yes,
+        Closed::Unselected => {
+            let all = policies.tiers.iter().flat_map(|tier| &tier.policies);
+            let isolating = all.filter(|id| policies.policy(**id).isolates != [false, false]);
+            unselected(isolating.map(|&id| policy(cluster, policies, id, pod)))
+        }
+    }
+}
+
+/// Whether none of these is about a pod.
+pub(super) fn unselected(about: impl Iterator<Item = Matched>) -> Matched {
+    match about.fold(Matched::No, Matched::or) {
+        Matched::Yes => Matched::No,
+        Matched::No => Matched::Yes,
+        unknown @ Matched::Unknown(_) => unknown,
+    }
 }
 
 /// Whether a rule that matches does what it says.
@@ -124,13 +147,19 @@ fn placed(cluster: &ClusterState, placed: &Placed, peer: &Peer) -> Matched {
         }
         Peer::Pod(_) | Peer::External(_) | Peer::Name(..) => return Matched::No,
     };
+    // Another pod may be on the same node, and so have the same address.
+    let doubtful = placed.doubtful.iter().map(|&id| cluster.pod(id));
+    let mut doubtful =
+        doubtful.filter(|pod| pod.node.is_none() || node.is_none() || pod.node == node);
     match (node, placed.unplaced.first(), peer) {
         (Some(id), ..) if placed.nodes.contains(&id) => Matched::Yes,
         (_, Some(pod), _) => Matched::Unknown(Unknown::Placement(*pod)),
         (None, None, Peer::Pod(id)) if !placed.nodes.is_empty() => {
             Matched::Unknown(Unknown::Placement(*id))
         }
-        _ => Matched::No,
+        _ => doubtful
+            .next()
+            .map_or(Matched::No, |pod| Matched::Unknown(Unknown::NamespaceLabels(pod.namespace))),
     }
 }
 

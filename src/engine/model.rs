@@ -3,12 +3,12 @@
 use super::classes::{ClassId, Classes, Index, Lookup, Subjection, family_index};
 use super::matching::{self, Matched};
 use super::peer::Peer;
-use super::verdict::Verdict;
+use super::verdict::{Unknown, Verdict};
 use crate::cluster::{ClusterState, PodId, named_addresses, private_addresses};
 use crate::net::{ConnectionSet, DomainPattern, Family, IpSet};
 use crate::policy::{
-    Action, Certainty, Combine, Direction, PeerMatch, Peers, PolicyId, PolicySet, PortMatch, Ports,
-    RuleId, Tier,
+    Action, Certainty, Closed, Combine, Direction, PeerMatch, Peers, PolicyId, PolicySet,
+    PortMatch, Ports, RuleId, Tier,
 };
 use fixedbitset::FixedBitSet;
 use std::collections::BTreeSet;
@@ -122,7 +122,7 @@ impl<'a> Model<'a> {
         subjection.blind
             || subjection.blind_firewall
             || !subjection.policies.is_empty()
-            || self.policies.dataplane.closed
+            || self.closed(class) != Matched::No
     }
 
     /// How many policies select a pod in a direction.
@@ -269,7 +269,7 @@ impl<'a> Model<'a> {
             Matched::Unknown(_) => true,
         };
         let subjection = self.subjection(self.classes.of[pod.index()], direction);
-        let closed = dataplane.closed || dataplane.unknown_enforcer;
+        let closed = dataplane.closed != Closed::Never || dataplane.unknown_enforcer;
         let blind = subjection.blind || subjection.blind_firewall;
         if subjection.policies.is_empty() && !blind && !closed {
             return Verdict::all();
@@ -320,9 +320,31 @@ impl<'a> Model<'a> {
         tiers.get(at).or_else(|| self.policies.firewalls.get(at - tiers.len()))
     }
 
+    /// Whether pods of a class are closed in a direction in which no tier says anything.
+    fn closed(&self, class: usize) -> Matched {
+        match self.policies.dataplane.closed {
+            Closed::Never => Matched::No,
+            Closed::EachDirection => Matched::Yes,
+            Closed::Unselected => {
+                let all = Direction::ALL.into_iter().flat_map(|direction| {
+                    let isolating = move |(id, _): &&Asked| {
+                        let tier = self.tier_of[id.index()];
+                        let policy = self.policies.policy(*id);
+                        tier < self.policies.tiers.len() && policy.isolates[direction.index()]
+                    };
+                    self.subjection(class, direction).policies.iter().filter(isolating)
+                });
+                matching::unselected(all.map(|(id, sure)| match sure {
+                    true => Matched::Yes,
+                    false => Matched::Unknown(Unknown::PolicyDoubt(*id)),
+                }))
+            }
+        }
+    }
+
     fn walk(&self, sets: &mut Sets, policies: &[Asked], tiers: Range<usize>, asked: &Question<'_>) {
         // A firewall that says nothing allows, whatever the enforcer's default is.
-        let closed = self.policies.dataplane.closed && tiers.start == 0;
+        let firewall = tiers.start > 0;
         let mut rest = policies;
         for at in tiers {
             let (own, later) = self.split(rest, at + 1);
@@ -338,7 +360,8 @@ impl<'a> Model<'a> {
                 return;
             }
         }
-        sets.decide_rest(closed);
+        let class = self.classes.of[asked.pod.index()];
+        sets.decide_rest(if firewall { Matched::No } else { self.closed(class) });
     }
 
     fn first_match(&self, sets: &mut Sets, policies: &[Asked], asked: &Question<'_>) {
@@ -531,10 +554,14 @@ impl Sets {
     }
 
     /// No tier decided.
-    fn decide_rest(&mut self, closed: bool) {
+    fn decide_rest(&mut self, closed: Matched) {
         let rest = std::mem::take(&mut self.undecided);
-        let set = if closed { &mut self.may_deny } else { &mut self.may_allow };
-        *set = set.union(&rest);
+        if closed != Matched::No {
+            self.may_deny = self.may_deny.union(&rest);
+        }
+        if closed != Matched::Yes {
+            self.may_allow = self.may_allow.union(&rest);
+        }
     }
 
     fn verdict(self) -> Verdict {

@@ -162,10 +162,10 @@ fn walk(
     }
     // No tier decided. A firewall has nothing to say then, whatever the enforcer's default is.
     let firewall = tiers.iter().all(|tier| tier.name == TierName::Firewall);
-    if policies.dataplane.closed && !firewall {
-        outcomes.deny = true;
-    } else {
-        outcomes.allow = true;
+    match if firewall { Matched::No } else { matching::closed(cluster, policies, pod) } {
+        Matched::Yes => outcomes.deny = true,
+        Matched::No => outcomes.allow = true,
+        Matched::Unknown(_) => (outcomes.allow, outcomes.deny) = (true, true),
     }
     outcomes.decision()
 }

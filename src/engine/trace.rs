@@ -368,10 +368,22 @@ impl Walk<'_> {
             self.found.policies.extend(traces);
         }
         let firewall = tiers.iter().all(|tier| tier.name == TierName::Firewall);
-        match (asked, self.policies.dataplane.closed && !firewall) {
-            (true, true) => Found::note(&mut self.found.deny, Step::Closed, true),
-            (true, false) => Found::note(&mut self.found.allow, Step::Default, true),
-            (false, _) => {}
+        if !asked {
+            return;
+        }
+        let closed = if firewall {
+            Matched::No
+        } else {
+            matching::closed(self.cluster, self.policies, self.pod)
+        };
+        match closed {
+            Matched::Yes => Found::note(&mut self.found.deny, Step::Closed, true),
+            Matched::No => Found::note(&mut self.found.allow, Step::Default, true),
+            Matched::Unknown(why) => {
+                Found::note(&mut self.found.deny, Step::Closed, false);
+                Found::note(&mut self.found.allow, Step::Default, false);
+                self.found.doubts.push((why, None));
+            }
         }
     }
 

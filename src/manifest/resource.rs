@@ -259,6 +259,8 @@ pub struct ServiceResource {
     pub ports: Vec<ServicePort>,
     /// `spec.clusterIPs`
     pub cluster_ips: Vec<IpAddr>,
+    /// `spec.clusterIP: None`: it has no virtual address, and names lead to its pods.
+    pub headless: bool,
     /// `spec.type: ExternalName`
     pub external_name: Option<Arc<str>>,
 }

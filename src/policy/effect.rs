@@ -76,6 +76,8 @@ effects! {
     EmptyNamespaceSelectorAny = "empty-namespace-selector-any": "takes an empty namespaceSelector for every address";
     /// Selectors match pods on their node's network, as their node.
     HostNetworkSelected = "host-network-selected": "matches pods on their node's network by labels";
+    /// IPv4 is not policed.
+    Ipv4Unpoliced = "ipv4-unpoliced": "leaves IPv4 alone";
     /// IPv6 is not policed.
     Ipv6Unpoliced = "ipv6-unpoliced": "leaves IPv6 alone";
     /// SCTP is dropped.

@@ -93,6 +93,18 @@ pub enum Certainty {
     Yes,
 }
 
+/// Which pods an enforcer closes by itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Closed {
+    /// None: what no policy says is allowed.
+    #[default]
+    Never,
+    /// All, in either direction that no policy isolates them for.
+    EachDirection,
+    /// Those that no policy selects for either direction.
+    Unselected,
+}
+
 /// Implicit rules, above and below all tiers: the habits of an enforcer that no policy states.
 ///
 /// The default is what the Kubernetes documentation promises.
@@ -111,8 +123,8 @@ pub struct Dataplane {
     pub reaches_own_node: bool,
     /// A NetworkPolicy that selects a pod for either direction keeps the Baseline tier from being asked.
     pub hidden_baseline: bool,
-    /// What no tier decides is denied.
-    pub closed: bool,
+    /// Of which pods what no tier decides is denied.
+    pub closed: Closed,
     /// Egress to a Service is judged before its address is translated: by the Service's own selector.
     pub before_translation: bool,
     /// Pods that policies leave alone, ascending.
@@ -351,12 +363,14 @@ impl Reach {
 }
 
 /// Pods on their node's network, seen as the nodes that they are.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Placed {
     /// The nodes, ascending.
     pub nodes: Vec<NodeId>,
     /// Pods of which it is not known on which node they run, ascending.
     pub unplaced: Vec<PodId>,
+    /// Pods that may be meant, as the labels of their namespace are not known, ascending.
+    pub doubtful: Vec<PodId>,
 }
 
 /// Pods by their namespace and labels.

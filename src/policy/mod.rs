@@ -17,8 +17,8 @@ mod tie;
 pub use compile::compile;
 pub use effect::EffectId;
 pub use ir::{
-    Action, Blind, Certainty, Combine, Dataplane, Direction, NamespaceMatch, PeerForm, PeerMatch,
-    PeerSelector, Peers, Placed, PodsMatch, Policy, PolicyId, PolicyKind, PolicySet, PortMatch,
-    PortSelector, Ports, Reach, Rule, RuleId, Tier, TierName,
+    Action, Blind, Certainty, Closed, Combine, Dataplane, Direction, NamespaceMatch, PeerForm,
+    PeerMatch, PeerSelector, Peers, Placed, PodsMatch, Policy, PolicyId, PolicyKind, PolicySet,
+    PortMatch, PortSelector, Ports, Reach, Rule, RuleId, Tier, TierName,
 };
 pub use tie::ties;

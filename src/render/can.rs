@@ -108,15 +108,27 @@ fn enforcement_line(world: &World, answer: &CanAnswer) -> String {
 pub(super) fn basis(world: &World) -> String {
     let Some(cni) = &world.cni else { return String::new() };
     let shown = cni.brief();
+    let unknown = cni.profile.enforcement == Enforcement::Unknown;
     let by = match world.basis {
         Basis::Asserted | Basis::Assumed if world.policies.ignored => return String::new(),
+        Basis::Asserted | Basis::Assumed if unknown => {
+            "which enforcer there is, if any, is not known (`--cni unknown`)".to_owned()
+        }
         Basis::Asserted | Basis::Assumed => format!("enforced by {shown} (`--cni`)"),
         Basis::Distribution(named) => {
             let note =
                 if named.note.is_empty() { String::new() } else { format!(": {}", named.note) };
+            let shown = if unknown { "no enforcer that is always the same" } else { &shown };
             format!("{} comes with {shown} (`--distribution`){note}", named.name)
         }
-        Basis::Detected if cni.profile.enforcement == Enforcement::Unknown => {
+        Basis::Detected if unknown && !world.evidence.is_empty() => {
+            let found: Vec<&str> = world.evidence.iter().map(|found| &*found.text).collect();
+            let found = found.join(", ");
+            format!(
+                "this is a cluster with {found}: which enforcer is at work is not known (`--cni NAME`)"
+            )
+        }
+        Basis::Detected if unknown => {
             "this is a cluster, and nothing in it shows which enforcer it has (`--cni NAME`)"
                 .to_owned()
         }

@@ -13,13 +13,17 @@ pub fn cni_text(world: &World) -> String {
         return "the input does not show which CNI there is: policies are taken to mean what they declare (`--cni NAME`)\n".into();
     };
     let mut out = format!("{}  {}\n{}", bold(&cni.to_string()), cni.profile.about, basis(world));
-    let open: Vec<String> = cni
+    let mut open: Vec<String> = Vec::new();
+    if cni.version.is_none() && cni.depends_on_version() {
+        open.push(format!("the version  --cni {}@VERSION", cni.name()));
+    }
+    let options = cni
         .profile
         .options
         .iter()
         .filter(|option| cni.option(option.name).is_none())
-        .map(|option| format!("{}={}  {}", option.name, option.values.join("|"), option.about))
-        .collect();
+        .map(|option| format!("{}={}  {}", option.name, option.values.join("|"), option.about));
+    open.extend(options);
     if !open.is_empty() {
         out.push_str("\nNot known, and it matters\n");
         for option in open {
@@ -31,7 +35,9 @@ pub fn cni_text(world: &World) -> String {
         "\nWhat it makes of {}\n",
         if count == 1 { "this policy".to_owned() } else { format!("these {count} policies") }
     ));
-    if world.changes.is_empty() {
+    if world.policies.dataplane.unknown_enforcer && world.changes.is_empty() {
+        out.push_str("  nobody knows: what they deny may be allowed\n");
+    } else if world.changes.is_empty() {
         out.push_str("  they mean what they declare\n");
     } else {
         let rows: Vec<Vec<String>> = world.changes.iter().map(|c| row(world, c)).collect();

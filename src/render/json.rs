@@ -4,7 +4,7 @@ use crate::analysis::{
     Basis, CanAnswer, Divergence, Inventory, Length, Listing, Reason, RowEnd, TruthTable, World,
 };
 use crate::diagnostic::Span;
-use crate::enforcement::{Change, Enforcement};
+use crate::enforcement::Change;
 use crate::engine::Decision;
 use crate::net::ConnectionSet;
 use crate::policy::PolicyId;
@@ -48,10 +48,12 @@ pub(super) fn enforcement(world: &World) -> Value {
     let Some(cni) = &world.cni else {
         return json!({ "cni": null, "certainty": "assumed", "enforces": true });
     };
-    let enforces = match cni.profile.enforcement {
-        _ if world.policies.ignored => json!(false),
-        Enforcement::Unknown => Value::Null,
-        Enforcement::Ignored | Enforcement::Enforced => json!(true),
+    let enforces = if world.policies.ignored {
+        json!(false)
+    } else if world.policies.dataplane.unknown_enforcer {
+        Value::Null
+    } else {
+        json!(true)
     };
     let options: serde_json::Map<String, Value> =
         cni.options.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();

@@ -6,9 +6,9 @@ use kubereach::engine::reference::{Flow, evaluate};
 use kubereach::engine::{Decision, Model, Peer, Step, common_families, trace};
 use kubereach::net::{ConnectionSet, DomainPattern, IpSet, Protocol, Wildcard};
 use kubereach::policy::{
-    Action, Certainty, Combine, Direction, NamespaceMatch, PeerForm, PeerMatch, PeerSelector,
-    Peers, Placed, PodsMatch, Policy, PolicyId, PolicyKind, PolicySet, PortMatch, PortSelector,
-    Ports, Reach, Rule, RuleId, Tier, TierName, compile,
+    Action, Certainty, Closed, Combine, Direction, NamespaceMatch, PeerForm, PeerMatch,
+    PeerSelector, Peers, Placed, PodsMatch, Policy, PolicyId, PolicyKind, PolicySet, PortMatch,
+    PortSelector, Ports, Reach, Rule, RuleId, Tier, TierName, compile,
 };
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -175,7 +175,11 @@ fn habits(r: &mut Random, cluster: &ClusterState, set: &mut PolicySet) {
     dataplane.reaches_own_node = r.one_in(4);
     dataplane.hidden_baseline = r.one_in(4);
     dataplane.unknown_enforcer = r.one_in(12);
-    dataplane.closed = r.one_in(8);
+    dataplane.closed = match r.below(16) {
+        0 => Closed::EachDirection,
+        1 | 2 => Closed::Unselected,
+        _ => Closed::Never,
+    };
     dataplane.left_alone = cluster.pod_ids().filter(|_| r.one_in(10)).collect();
     dataplane.unpoliced[1] =
         *r.pick(&[Certainty::No, Certainty::No, Certainty::Maybe, Certainty::Yes]);
@@ -200,6 +204,11 @@ fn habits(r: &mut Random, cluster: &ClusterState, set: &mut PolicySet) {
                     .pod_ids()
                     .filter(|&id| cluster.pod(id).host_network && cluster.pod(id).node.is_none())
                     .filter(|_| r.one_in(2))
+                    .collect(),
+                doubtful: cluster
+                    .pod_ids()
+                    .filter(|&id| cluster.pod(id).host_network)
+                    .filter(|_| r.one_in(4))
                     .collect(),
             };
             list.push(PeerSelector {

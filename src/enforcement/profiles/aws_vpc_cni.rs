@@ -4,6 +4,8 @@ use super::super::profile::{
     CniOption, CniProfile, Enforcement, From, Habit, NamedPorts, OpenConnections, Reading, Sign,
     Trait, When,
 };
+use crate::net::Family;
+use crate::policy::Closed;
 
 pub(super) const PROFILE: CniProfile = CniProfile {
     name: "aws-vpc-cni",
@@ -31,7 +33,7 @@ pub(super) const PROFILE: CniProfile = CniProfile {
             source: "docs.aws.amazon.com/eks: cni-network-policy (off by default)",
         },
         Trait {
-            habit: Habit::ClosesTheUnselected,
+            habit: Habit::ClosesTheUnselected(Closed::Unselected),
             when: When::Said("policy", "strict"),
             source: "amazon-vpc-cni-k8s: README.md, NETWORK_POLICY_ENFORCING_MODE",
         },
@@ -66,8 +68,13 @@ pub(super) const PROFILE: CniProfile = CniProfile {
             source: "aws-network-policy-agent: pkg/ebpf/c/ (24 entries of a prefix)",
         },
         Trait {
-            habit: Habit::LeavesIpv6,
+            habit: Habit::LeavesFamily(Family::V6),
             when: When::Is("family", "ipv4"),
+            source: "amazon-vpc-cni-k8s: README.md (one family; other frames pass)",
+        },
+        Trait {
+            habit: Habit::LeavesFamily(Family::V4),
+            when: When::Said("family", "ipv6"),
             source: "amazon-vpc-cni-k8s: README.md (one family; other frames pass)",
         },
         Trait {

@@ -3,6 +3,7 @@
 use super::super::profile::{
     CniProfile, Enforcement, Feature, Habit, OpenConnections, Sign, Trait, When,
 };
+use crate::net::Family;
 
 pub(super) const PROFILE: CniProfile = CniProfile {
     name: "azure-npm",
@@ -17,7 +18,7 @@ pub(super) const PROFILE: CniProfile = CniProfile {
             source: "azure-container-networking: npm/pkg/controlplane/translation/translatePolicy.go",
         },
         Trait {
-            habit: Habit::LeavesIpv6,
+            habit: Habit::LeavesFamily(Family::V6),
             when: When::Always,
             source: "azure-container-networking: npm/pkg/controlplane/translation/translatePolicy.go",
         },
@@ -48,8 +49,9 @@ pub(super) const WINDOWS: CniProfile = CniProfile {
             when: When::Always,
             source: "azure-container-networking: npm/pkg/controlplane/translation/translatePolicy.go",
         },
+        Trait { habit: Habit::NarrowsEndPort, when: When::Unverified, source: "not verified" },
         Trait {
-            habit: Habit::LeavesIpv6,
+            habit: Habit::LeavesFamily(Family::V6),
             when: When::Always,
             source: "azure-container-networking: npm/pkg/controlplane/translation/translatePolicy.go",
         },

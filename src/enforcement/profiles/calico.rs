@@ -4,6 +4,7 @@ use super::super::cni::Version;
 use super::super::profile::{
     CniOption, CniProfile, Enforcement, From, Habit, OpenConnections, Reading, Sign, Trait, When,
 };
+use crate::net::Family;
 use crate::policy::PolicyKind;
 
 pub(super) const PROFILE: CniProfile = CniProfile {
@@ -75,7 +76,7 @@ const TRAITS: &[Trait] = &[
         source: "calico: libcalico-go/lib/backend/k8s/conversion/conversion.go",
     },
     Trait {
-        habit: Habit::LeavesIpv6,
+        habit: Habit::LeavesFamily(Family::V6),
         when: When::Is("ipv6", "off"),
         source: "calico: felix/config/config_params.go, Ipv6Support",
     },

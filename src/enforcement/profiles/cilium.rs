@@ -5,7 +5,7 @@ use super::super::profile::{
     CniOption, CniProfile, Enforcement, From, Habit, NamedPorts, OpenConnections, Reading, Sign,
     Trait, When,
 };
-use crate::policy::PolicyKind;
+use crate::policy::{Closed, PolicyKind};
 
 pub(super) const PROFILE: CniProfile = CniProfile {
     name: "cilium",
@@ -47,30 +47,54 @@ pub(super) const PROFILE: CniProfile = CniProfile {
     traits: &[
         Trait {
             habit: Habit::EnforcesNothing,
-            when: When::Any(&[
-                When::Is("enable-policy", "never"),
-                When::Is("enable-k8s-networkpolicy", "false"),
-            ]),
+            when: When::Is("enable-policy", "never"),
             source: "cilium: Documentation/security/policy/intro.rst (never)",
         },
         Trait {
-            habit: Habit::ClosesTheUnselected,
+            habit: Habit::IgnoresNetworkPolicies,
+            when: When::All(&[
+                When::From(Version(1, 15, 0)),
+                When::Is("enable-k8s-networkpolicy", "false"),
+            ]),
+            source: "cilium: Documentation/cmdref/cilium-agent.md, --enable-k8s-networkpolicy",
+        },
+        Trait {
+            habit: Habit::ClosesTheUnselected(Closed::EachDirection),
             when: When::Is("enable-policy", "always"),
             source: "cilium: Documentation/security/policy/intro.rst (always)",
         },
         Trait {
             habit: Habit::BlocksReach { pods: false, nodes: false },
-            when: When::Is("policy-cidr-match-mode", "none"),
+            when: When::Any(&[
+                When::Is("policy-cidr-match-mode", "none"),
+                When::Before(Version(1, 15, 0)),
+                When::All(&[
+                    When::Is("policy-cidr-match-mode", "pods"),
+                    When::Before(Version(1, 20, 0)),
+                ]),
+            ]),
             source: "cilium: Documentation/security/policy/language.rst (CIDR rules), policy-cidr-match-mode",
         },
         Trait {
             habit: Habit::BlocksReach { pods: false, nodes: true },
-            when: When::Is("policy-cidr-match-mode", "nodes"),
+            when: When::All(&[
+                When::From(Version(1, 15, 0)),
+                When::Any(&[
+                    When::Is("policy-cidr-match-mode", "nodes"),
+                    When::All(&[
+                        When::Is("policy-cidr-match-mode", "pods,nodes"),
+                        When::Before(Version(1, 20, 0)),
+                    ]),
+                ]),
+            ]),
             source: "cilium: policy-cidr-match-mode",
         },
         Trait {
             habit: Habit::BlocksReach { pods: true, nodes: false },
-            when: When::Is("policy-cidr-match-mode", "pods"),
+            when: When::All(&[
+                When::From(Version(1, 20, 0)),
+                When::Is("policy-cidr-match-mode", "pods"),
+            ]),
             source: "cilium: policy-cidr-match-mode",
         },
         Trait {

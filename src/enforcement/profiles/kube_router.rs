@@ -1,7 +1,8 @@
 //! kube-router, and k3s, which runs its policy controller.
 
 use super::super::profile::{
-    CniOption, CniProfile, Enforcement, From, Habit, OpenConnections, Reading, Sign, Trait, When,
+    CniOption, CniProfile, Enforcement, From, Habit, NamedPorts, OpenConnections, Reading, Sign,
+    Trait, When,
 };
 
 pub(super) const PROFILE: CniProfile = CniProfile {
@@ -29,14 +30,20 @@ pub(super) const PROFILE: CniProfile = CniProfile {
             when: When::Is("run-firewall", "false"),
             source: "kube-router: docs/user-guide.md, --run-firewall",
         },
+        Trait { habit: Habit::DropsSctp, when: When::Unverified, source: "not verified" },
         Trait {
-            habit: Habit::LeaksDirections,
+            habit: Habit::SharesBlockSets,
             when: When::Always,
             source: "kube-router: pkg/controllers/netpol/policy.go",
         },
-        Trait { habit: Habit::SctpUnverified, when: When::Always, source: "not verified" },
         Trait {
-            habit: Habit::SharesBlockSets,
+            habit: Habit::NamedPorts(NamedPorts::OfOwnNamespace),
+            when: When::Always,
+            source: "kube-router: pkg/controllers/netpol/policy.go",
+        },
+        // After what changes rules, which leak as they are then.
+        Trait {
+            habit: Habit::LeaksDirections,
             when: When::Always,
             source: "kube-router: pkg/controllers/netpol/policy.go",
         },

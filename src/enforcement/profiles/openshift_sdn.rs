@@ -3,6 +3,7 @@
 use super::super::profile::{
     CniProfile, Enforcement, Habit, NamedPorts, OpenConnections, Sign, Trait, When,
 };
+use crate::net::Family;
 use crate::policy::PolicyKind;
 
 pub(super) const PROFILE: CniProfile = CniProfile {
@@ -23,7 +24,7 @@ pub(super) const PROFILE: CniProfile = CniProfile {
             source: "openshift/sdn: pkg/network/node/networkpolicy.go",
         },
         Trait {
-            habit: Habit::LeavesIpv6,
+            habit: Habit::LeavesFamily(Family::V6),
             when: When::Always,
             source: "openshift/sdn: pkg/network/node/networkpolicy.go",
         },

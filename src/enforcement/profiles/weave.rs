@@ -3,6 +3,7 @@
 use super::super::profile::{
     CniProfile, Enforcement, Feature, Habit, OpenConnections, Sign, Trait, When,
 };
+use crate::net::Family;
 
 pub(super) const PROFILE: CniProfile = CniProfile {
     name: "weave",
@@ -16,7 +17,7 @@ pub(super) const PROFILE: CniProfile = CniProfile {
             when: When::Always,
             source: "weave: npc/analysis.go",
         },
-        Trait { habit: Habit::SctpUnverified, when: When::Always, source: "not verified" },
+        Trait { habit: Habit::DropsSctp, when: When::Unverified, source: "not verified" },
         Trait {
             habit: Habit::NarrowsEndPort,
             when: When::Always,
@@ -32,7 +33,7 @@ pub(super) const PROFILE: CniProfile = CniProfile {
             when: When::Always,
             source: "weave: npc/controller.go",
         },
-        Trait { habit: Habit::LeavesIpv6, when: When::Always, source: "weave: npc/" },
+        Trait { habit: Habit::LeavesFamily(Family::V6), when: When::Always, source: "weave: npc/" },
     ],
     apis: &[],
     native_groups: &[],

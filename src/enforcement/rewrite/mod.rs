@@ -17,10 +17,11 @@ use crate::policy::{
     Certainty, Direction, EffectId, NamespaceMatch, PeerMatch, Peers, PolicyId, PolicyKind,
     PolicySet, PortMatch, Ports, Rule, RuleId,
 };
+use std::collections::HashSet;
 use std::sync::Arc;
 
 /// Something that an enforcer makes of policies that they do not say.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Change {
     /// What.
     pub effect: EffectId,
@@ -57,9 +58,16 @@ pub fn enforce_without(
     cni: &Cni,
     without: &[EffectId],
 ) -> Effective {
-    let mut work = Rewrite { set: declared.clone(), cluster, cni, without, changes: Vec::new() };
+    let mut work = Rewrite {
+        set: declared.clone(),
+        origins: (0..declared.rules.len()).map(RuleId::new).collect(),
+        cluster,
+        cni,
+        without,
+        changes: Vec::new(),
+    };
     match cni.profile.enforcement {
-        Enforcement::Unknown => work.set.dataplane.unknown_enforcer = true,
+        Enforcement::Unknown => work.know_nothing(),
         Enforcement::Ignored if !without.contains(&EffectId::PoliciesIgnored) => work.ignore(),
         Enforcement::Ignored => {}
         Enforcement::Enforced => {
@@ -71,18 +79,28 @@ pub fn enforce_without(
             }
             for own in cni.profile.traits {
                 let certainty = cni.holds(&own.when);
-                if certainty != Certainty::No && !without.contains(&own.habit.effect()) {
+                // What becomes of names is two effects there, of which either may be left out.
+                let both = own.habit == Habit::NamedPorts(NamedPorts::All);
+                if certainty != Certainty::No && (both || !without.contains(&own.habit.effect())) {
                     work.apply(own.habit, certainty == Certainty::Yes, &own.when);
+                }
+                if work.set.ignored {
+                    break;
                 }
             }
         }
     }
+    // What is made of both halves of a rule is told once.
+    let mut told = HashSet::new();
+    work.changes.retain(|change| told.insert(change.clone()));
     Effective { policies: work.set, changes: work.changes }
 }
 
 /// A rewrite at work.
 struct Rewrite<'a> {
     set: PolicySet,
+    /// The rule that each is made of.
+    origins: Vec<RuleId>,
     cluster: &'a ClusterState,
     cni: &'a Cni,
     without: &'a [EffectId],
@@ -98,8 +116,15 @@ impl Rewrite<'_> {
                 let why = format!("it may enforce nothing: {}", self.open_setting(when));
                 self.note(habit.effect(), false, &why, None);
             }
-            Habit::ClosesTheUnselected => {
-                self.set.dataplane.closed = sure;
+            Habit::IgnoresNetworkPolicies if sure => self.ignore_network_policies(),
+            Habit::IgnoresNetworkPolicies => {
+                for id in self.network_policies() {
+                    let why = self.open_setting(when);
+                    self.doubt_policy(habit.effect(), id, format!("it may have no effect: {why}"));
+                }
+            }
+            Habit::ClosesTheUnselected(closed) => {
+                self.set.dataplane.closed = closed;
                 self.note(habit.effect(), sure, "what no policy allows is denied", None);
             }
             Habit::ResolvesSidecarPorts => self.resolve_sidecar_ports(),
@@ -109,8 +134,7 @@ impl Rewrite<'_> {
             Habit::BlocksReach { pods, nodes } => self.blocks_reach(pods, nodes, sure, when),
             Habit::Rejects(features) => self.reject(features, sure, when),
             Habit::DropsSctp => self.drop_sctp(sure, when),
-            Habit::SctpUnverified => self.drop_sctp(false, when),
-            Habit::LeavesIpv6 => self.leave_ipv6(sure),
+            Habit::LeavesFamily(family) => self.leave_family(family, sure),
             Habit::ReachesOwnNode => {
                 self.set.dataplane.reaches_own_node = true;
                 let text = "a pod always reaches its own node, whatever egress policies say";
@@ -152,8 +176,11 @@ impl Rewrite<'_> {
         if !rule.effects.contains(&effect) {
             rule.effects.push(effect);
         }
+        let sure =
+            sure && self.set.policies.get(rule.policy.index()).is_none_or(|p| p.doubt.is_none());
         let policy = Some(rule.policy);
-        self.changes.push(Change { effect, sure, policy, rule: Some(id), text, span: Some(span) });
+        let rule = self.origins.get(id.index()).copied();
+        self.changes.push(Change { effect, sure, policy, rule, text, span: Some(span) });
     }
 
     /// What must be known for a condition to be decided.
@@ -170,6 +197,7 @@ impl Rewrite<'_> {
                 let open = list.iter().find(|when| self.cni.holds(when) == Certainty::Maybe);
                 open.map(|when| self.open_setting(when)).unwrap_or_default()
             }
+            When::Unverified => "nobody has verified it".to_owned(),
             When::Always => String::new(),
         }
     }
@@ -191,11 +219,12 @@ impl Rewrite<'_> {
             .collect()
     }
 
-    /// Adds a rule to the policy of another one, for the same place in the manifest.
-    fn add_rule(&mut self, rule: Rule) {
+    /// Adds a rule that is made of another one to its policy.
+    fn add_rule(&mut self, of: RuleId, rule: Rule) {
         let id = RuleId::new(self.set.rules.len());
         let (policy, direction) = (rule.policy, rule.direction);
         self.set.rules.push(rule);
+        self.origins.push(self.origins.get(of.index()).copied().unwrap_or(of));
         if let Some(policy) = self.set.policies.get_mut(policy.index()) {
             policy.rules[direction.index()].push(id);
         }
@@ -206,7 +235,7 @@ impl Rewrite<'_> {
         let Some(rule) = self.set.rules.get_mut(id.index()) else { return };
         let doubtful = Rule { ports: maybe, doubt: Some(why.into()), ..rule.clone() };
         rule.ports = sure;
-        self.add_rule(doubtful);
+        self.add_rule(id, doubtful);
     }
 
     /// The same for peers.
@@ -214,7 +243,7 @@ impl Rewrite<'_> {
         let Some(rule) = self.set.rules.get_mut(id.index()) else { return };
         let doubtful = Rule { peers: maybe, doubt: Some(why.into()), ..rule.clone() };
         rule.peers = sure;
-        self.add_rule(doubtful);
+        self.add_rule(id, doubtful);
     }
 
     /// Takes a policy out of its tier.
@@ -238,6 +267,47 @@ impl Rewrite<'_> {
         for id in all {
             self.note_policy(EffectId::PoliciesIgnored, id, "the policy has no effect".into());
         }
+    }
+
+    fn network_policies(&self) -> Vec<PolicyId> {
+        let mut all = self.all_policies();
+        all.retain(|id| self.set.policy(*id).kind == PolicyKind::NetworkPolicy);
+        all
+    }
+
+    /// NetworkPolicies alone have no effect.
+    fn ignore_network_policies(&mut self) {
+        let all = self.network_policies();
+        self.take_out(EffectId::PoliciesIgnored, &all);
+        let spots = &self.cluster.blind_spots;
+        let other = |spot: usize| {
+            let kind = spots.get(spot).and_then(|spot| spot.kind.as_deref());
+            kind.is_some_and(|kind| kind != PolicyKind::NetworkPolicy.name())
+        };
+        self.set.blind.retain(|blind| other(blind.spot));
+        for id in all {
+            self.note_policy(EffectId::PoliciesIgnored, id, "the policy has no effect".into());
+        }
+    }
+
+    /// Whatever enforces policies may not know those of other APIs.
+    fn know_nothing(&mut self) {
+        self.set.dataplane.unknown_enforcer = true;
+        for id in self.all_policies() {
+            let policy = self.set.policies.get_mut(id.index());
+            if let Some(policy) = policy.filter(|own| own.kind != PolicyKind::NetworkPolicy) {
+                policy.doubt = Some("not every enforcer knows policies of this kind".into());
+            }
+        }
+    }
+
+    /// Notes that a policy may count or not.
+    fn doubt_policy(&mut self, effect: EffectId, id: PolicyId, text: String) {
+        if let Some(policy) = self.set.policies.get_mut(id.index()) {
+            policy.doubt = Some(text.as_str().into());
+        }
+        let span = Some(self.set.policy(id).span);
+        self.changes.push(Change { effect, sure: false, policy: Some(id), rule: None, text, span });
     }
 
     /// Policies of another CNI's own API: this one has never heard of them.
@@ -285,18 +355,7 @@ impl Rewrite<'_> {
                 Certainty::Yes => {}
                 Certainty::Maybe => {
                     let why = format!("{} enforces it {about}", self.cni.name());
-                    if let Some(policy) = self.set.policies.get_mut(id.index()) {
-                        policy.doubt = Some(why.as_str().into());
-                    }
-                    let span = Some(self.set.policy(id).span);
-                    self.changes.push(Change {
-                        effect: EffectId::ApiIgnored,
-                        sure: false,
-                        policy: Some(id),
-                        rule: None,
-                        text: why,
-                        span,
-                    });
+                    self.doubt_policy(EffectId::ApiIgnored, id, why);
                 }
                 Certainty::No => {
                     gone.push(id);
@@ -384,12 +443,7 @@ impl Rewrite<'_> {
                     "the policy may be set aside whole for {what}: {}",
                     self.open_setting(when)
                 );
-                if let Some(policy) = self.set.policies.get_mut(id.index()) {
-                    policy.doubt = Some(why.as_str().into());
-                }
-                let span = Some(self.set.policy(id).span);
-                let policy = Some(id);
-                self.changes.push(Change { effect, sure, policy, rule: None, text: why, span });
+                self.doubt_policy(effect, id, why);
             }
         }
         self.take_out(effect, &gone);
@@ -465,23 +519,18 @@ impl Rewrite<'_> {
             self.note(EffectId::SctpDropped, true, "SCTP is dropped, whatever policies say", None);
         } else {
             self.set.dataplane.maybe_dropped = sctp;
-            let why = match when {
-                When::Always => "nobody has verified that it lets SCTP through".to_owned(),
-                when => self.open_setting(when),
-            };
-            let text = format!("SCTP may be dropped: {why}");
+            let text = format!("SCTP may be dropped: {}", self.open_setting(when));
             self.note(EffectId::SctpDropped, false, &text, None);
         }
     }
 
-    fn leave_ipv6(&mut self, sure: bool) {
-        self.set.dataplane.unpoliced[1] = if sure { Certainty::Yes } else { Certainty::Maybe };
-        self.note(
-            EffectId::Ipv6Unpoliced,
-            sure,
-            "IPv6 is not policed: policies hold for IPv4 only",
-            None,
-        );
+    fn leave_family(&mut self, family: Family, sure: bool) {
+        let (at, text) = match family {
+            Family::V4 => (0, "IPv4 is not policed: policies hold for IPv6 only"),
+            Family::V6 => (1, "IPv6 is not policed: policies hold for IPv4 only"),
+        };
+        self.set.dataplane.unpoliced[at] = if sure { Certainty::Yes } else { Certainty::Maybe };
+        self.note(Habit::LeavesFamily(family).effect(), sure, text, None);
     }
 
     /// Pods on nodes that the enforcer does not run on.
@@ -527,7 +576,11 @@ impl Rewrite<'_> {
         let gone: Vec<PolicyId> = self.all_policies().into_iter().filter(beyond).collect();
         for &id in &gone {
             let text = format!("the policy has no effect: priorities above {limit} are refused");
+            let sure = self.set.policy(id).doubt.is_none();
             self.note_policy(EffectId::PriorityRejected, id, text);
+            if let Some(change) = self.changes.last_mut() {
+                change.sure = sure;
+            }
         }
         self.take_out(EffectId::PriorityRejected, &gone);
     }
@@ -539,6 +592,7 @@ impl Rewrite<'_> {
             NamedPorts::OfSelected => self.named_ports_of_selected(),
             NamedPorts::OnePerCluster => self.named_ports_one_per_cluster(sure, when),
             NamedPorts::OnePerNamespace => self.named_ports_one_per_namespace(),
+            NamedPorts::OfOwnNamespace => self.named_ports_of_own_namespace(),
         }
     }
 }

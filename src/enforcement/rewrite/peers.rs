@@ -2,17 +2,34 @@
 
 use super::super::profile::When;
 use super::Rewrite;
-use crate::cluster::NodeId;
+use crate::cluster::{NodeId, PodId};
+use crate::diagnostic::Span;
 use crate::net::IpSet;
 use crate::policy::{
     Action, Direction, EffectId, NamespaceMatch, PeerForm, PeerMatch, PeerSelector, Peers, Placed,
-    PodsMatch, PolicyKind, Ports, Reach, Rule, RuleId,
+    PodsMatch, PolicyId, PolicyKind, Ports, Reach, Rule, RuleId,
 };
-use ipnet::IpNet;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use std::collections::{BTreeSet, HashMap};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// The namespace that stands for nodes in OpenShift: a namespaceSelector that matches it matches them
 /// (ovn-kubernetes, `go-controller/pkg/ovn/base_network_controller_namespace.go`).
 const HOST_NETWORK_NAMESPACE: &str = "openshift-host-network";
+
+/// Every address of either family.
+const EVERYWHERE: [IpNet; 2] = [
+    IpNet::V4(Ipv4Net::new_assert(Ipv4Addr::UNSPECIFIED, 0)),
+    IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::UNSPECIFIED, 0)),
+];
+
+fn everywhere(cidr: IpNet, span: Span) -> PeerSelector {
+    PeerSelector {
+        matches: PeerMatch::Addresses(IpSet::block(cidr), Reach::EVERYBODY),
+        form: PeerForm::Block { cidr, except: Vec::new() },
+        span,
+    }
+}
 
 impl Rewrite<'_> {
     pub(super) fn blocks_reach(&mut self, pods: bool, nodes: bool, sure: bool, when: &When) {
@@ -67,7 +84,7 @@ impl Rewrite<'_> {
                 let written = !with_pod_selector || peer.form == PeerForm::Pods;
                 let placed =
                     if written { self.placed(pods) } else { self.nodes_by_namespace(pods) };
-                if !placed.nodes.is_empty() || !placed.unplaced.is_empty() {
+                if placed != Placed::default() {
                     let matches = PeerMatch::Placed(placed);
                     added.push(PeerSelector { matches, ..peer.clone() });
                 }
@@ -84,23 +101,23 @@ impl Rewrite<'_> {
 
     /// Pods on their nodes' network whose labels are those that a selector wants.
     fn placed(&self, selector: &PodsMatch) -> Placed {
-        let mut placed = Placed { nodes: Vec::new(), unplaced: Vec::new() };
+        let mut placed = Placed::default();
         for id in self.cluster.pod_ids() {
             let pod = self.cluster.pod(id);
             if !pod.host_network || !selector.pods.matches(&pod.labels) {
                 continue;
             }
             let namespace = match &selector.namespaces {
-                NamespaceMatch::Is(own) => *own == pod.namespace,
+                NamespaceMatch::Is(own) => Some(*own == pod.namespace),
                 NamespaceMatch::Labelled(selector) => {
-                    let namespace = self.cluster.namespace(pod.namespace);
-                    selector.matches_namespace(namespace) == Some(true)
+                    selector.matches_namespace(self.cluster.namespace(pod.namespace))
                 }
             };
-            match pod.node.filter(|_| namespace) {
-                Some(node) => placed.nodes.push(node),
-                None if namespace => placed.unplaced.push(id),
-                None => {}
+            match (namespace, pod.node) {
+                (Some(true), Some(node)) => placed.nodes.push(node),
+                (Some(true), None) => placed.unplaced.push(id),
+                (None, _) => placed.doubtful.push(id),
+                (Some(false), _) => {}
             }
         }
         placed.nodes.sort_unstable();
@@ -118,7 +135,7 @@ impl Rewrite<'_> {
         };
         let nodes: Vec<NodeId> =
             if matched { self.cluster.node_ids().collect() } else { Vec::new() };
-        Placed { nodes, unplaced: Vec::new() }
+        Placed { nodes, ..Placed::default() }
     }
 
     /// A policy of both types is entered for both directions alike: where both pods are selected by it,
@@ -166,7 +183,7 @@ impl Rewrite<'_> {
                 let text =
                     format!("between pods of the policy it opens {} as well", rule.direction);
                 let span = rule.span;
-                self.add_rule(rule);
+                self.add_rule(rule_id, rule);
                 self.note_rule(EffectId::CrossDirectionLeak, true, rule_id, text, span);
             }
         }
@@ -254,9 +271,8 @@ impl Rewrite<'_> {
         }
     }
 
-    /// Entries of all policies of a pod share a map in which the longest prefix decides. Which policies
-    /// a pod has together depends on the pod: what an exception of another rule of the namespace may cut
-    /// is in doubt.
+    /// Entries of all policies of a pod share a map in which the longest prefix decides: an exception
+    /// cuts the blocks of every rule that the pod has, but for more specific ones.
     pub(super) fn let_except_override(&mut self) {
         let all = self.rules_of(None);
         let mut exceptions: Vec<(RuleId, IpNet)> = Vec::new();
@@ -268,45 +284,92 @@ impl Rewrite<'_> {
                 }
             }
         }
+        if exceptions.is_empty() {
+            return;
+        }
+        let pods_of: HashMap<PolicyId, [BTreeSet<PodId>; 2]> = all
+            .iter()
+            .map(|&id| self.set.rule(id).policy)
+            .map(|id| (id, self.selected(id)))
+            .collect();
         for id in all {
             let rule = self.set.rule(id);
-            let namespace = self.set.policy(rule.policy).namespace;
-            let Peers::Of(list) = &rule.peers else { continue };
+            let list = match &rule.peers {
+                Peers::Of(list) => list.clone(),
+                // No peers are the blocks of both families.
+                Peers::Any => EVERYWHERE.map(|net| everywhere(net, rule.span)).to_vec(),
+            };
             let (mut sure, mut maybe, mut at) = (Vec::new(), Vec::new(), None);
-            for peer in list {
+            for peer in &list {
                 let (PeerForm::Block { cidr, .. }, PeerMatch::Addresses(set, reach)) =
                     (&peer.form, &peer.matches)
                 else {
                     sure.push(peer.clone());
                     continue;
                 };
-                let cutting = exceptions.iter().filter(|(other, net)| {
-                    let other_rule = self.set.rule(*other);
-                    *other != id
-                        && other_rule.direction == rule.direction
-                        && self.set.policy(other_rule.policy).namespace == namespace
-                        && cidr.contains(net)
-                        && net.prefix_len() > cidr.prefix_len()
-                });
-                let cut = IpSet::blocks(cutting.map(|(_, net)| *net));
-                let rest = set.difference(&cut);
-                if rest != *set {
-                    let doubtful = set.difference(&rest);
-                    let matches = PeerMatch::Addresses(doubtful, *reach);
-                    maybe.push(PeerSelector { matches, ..peer.clone() });
+                let (mut gone, mut doubtful) = (IpSet::empty(), IpSet::empty());
+                for (other, net) in &exceptions {
+                    let other = self.set.rule(*other);
+                    if other.direction != rule.direction || !cidr.contains(net) {
+                        continue;
+                    }
+                    let pods = (pods_of.get(&rule.policy), pods_of.get(&other.policy));
+                    let (Some([_, own]), Some([sure, maybe])) = pods else { continue };
+                    let net_set = IpSet::block(*net);
+                    if own.is_disjoint(maybe) {
+                        continue;
+                    }
+                    // One entry with two meanings: which counts is not known.
+                    if own.is_subset(sure) && net.prefix_len() > cidr.prefix_len() {
+                        gone = gone.union(&net_set);
+                    } else {
+                        doubtful = doubtful.union(&net_set);
+                    }
+                }
+                let rest = set.difference(&gone);
+                let kept = rest.difference(&doubtful);
+                if kept != *set {
                     at.get_or_insert(peer.span);
                 }
+                if kept != rest {
+                    let matches = PeerMatch::Addresses(rest.difference(&kept), *reach);
+                    maybe.push(PeerSelector { matches, ..peer.clone() });
+                }
                 sure.push(PeerSelector {
-                    matches: PeerMatch::Addresses(rest, *reach),
+                    matches: PeerMatch::Addresses(kept, *reach),
                     ..peer.clone()
                 });
             }
             let Some(span) = at else { continue };
-            let why = "an `except` of another rule of the namespace overrides it where both are about a pod";
-            self.doubt_peers(id, Peers::Of(sure), Peers::Of(maybe), why.to_owned());
+            let known = maybe.is_empty();
+            if known {
+                if let Some(rule) = self.set.rules.get_mut(id.index()) {
+                    rule.peers = Peers::Of(sure);
+                }
+            } else {
+                let why = "an `except` of another rule overrides it where both are about a pod";
+                self.doubt_peers(id, Peers::Of(sure), Peers::Of(maybe), why.to_owned());
+            }
             let text = "an `except` of another rule cuts this block".to_owned();
-            self.note_rule(EffectId::ExceptOverrides, false, id, text, span);
+            self.note_rule(EffectId::ExceptOverrides, known, id, text, span);
         }
+    }
+
+    /// The pods that a policy is about, and those that it may be about.
+    fn selected(&self, id: PolicyId) -> [BTreeSet<PodId>; 2] {
+        let subject = &self.set.policy(id).subject;
+        let (mut sure, mut maybe) = (BTreeSet::new(), BTreeSet::new());
+        for id in self.cluster.pod_ids() {
+            let pod = self.cluster.pod(id);
+            let about = subject.matches(pod, self.cluster.namespace(pod.namespace));
+            if about == Some(true) {
+                sure.insert(id);
+            }
+            if about != Some(false) {
+                maybe.insert(id);
+            }
+        }
+        [sure, maybe]
     }
 
     pub(super) fn take_empty_selector_for_any(&mut self) {

@@ -2,13 +2,14 @@
 
 use super::super::profile::When;
 use super::Rewrite;
-use crate::cluster::PodId;
+use crate::cluster::{NamespaceId, PodId};
 use crate::diagnostic::Span;
 use crate::net::{ConnectionSet, Protocol};
 use crate::policy::{
-    Direction, EffectId, PeerMatch, Peers, PortMatch, PortSelector, Ports, Rule, RuleId,
+    Direction, EffectId, PeerMatch, PeerSelector, Peers, PortMatch, PortSelector, Ports, Rule,
+    RuleId,
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A port by name, of a protocol.
@@ -71,6 +72,7 @@ impl Rewrite<'_> {
             for port in list {
                 let beside = |protocol| list.iter().any(|other| numbered(other) == Some(protocol));
                 let keeps = self.without.contains(&EffectId::NamedPortLost);
+                let by_name = self.without.contains(&EffectId::NamedPortAllPorts);
                 match (named(port), whole(port)) {
                     (named, whole)
                         if keeps
@@ -86,6 +88,7 @@ impl Rewrite<'_> {
                         format!("`{name}` is left out beside numbers of {protocol}"),
                         port.span,
                     )),
+                    (Some(_), _) if by_name => kept.push(port.clone()),
                     (Some((protocol, name)), _) => {
                         notes.push((
                             EffectId::NamedPortAllPorts,
@@ -156,31 +159,11 @@ impl Rewrite<'_> {
             let without: Vec<PortSelector> =
                 list.iter().filter(|port| named(port).is_none()).cloned().collect();
             let text = "names count for pods only, not beside blocks and without peers".to_owned();
-            match &self.set.rule(id).peers {
-                Peers::Any => {
-                    self.set_ports(id, Ports::Of(without));
-                    self.note_rule(effect, true, id, text, span);
-                }
-                Peers::Of(peers) => {
-                    let is_block = |peer: &&crate::policy::PeerSelector| {
-                        matches!(peer.matches, PeerMatch::Addresses(..))
-                    };
-                    let blocks: Vec<_> = peers.iter().filter(is_block).cloned().collect();
-                    if blocks.is_empty() {
-                        continue;
-                    }
-                    let pods: Vec<_> =
-                        peers.iter().filter(|peer| !is_block(peer)).cloned().collect();
-                    let Some(rule) = self.set.rules.get_mut(id.index()) else { continue };
-                    rule.peers = Peers::Of(pods);
-                    let beside = Rule {
-                        peers: Peers::Of(blocks),
-                        ports: Ports::Of(without),
-                        ..rule.clone()
-                    };
-                    self.add_rule(beside);
-                    self.note_rule(effect, true, id, text, span);
-                }
+            if matches!(self.set.rule(id).peers, Peers::Any) {
+                self.set_ports(id, Ports::Of(without));
+                self.note_rule(effect, true, id, text, span);
+            } else if self.split_blocks(id, &list) {
+                self.note_rule(effect, true, id, text, span);
             }
         }
     }
@@ -188,22 +171,29 @@ impl Rewrite<'_> {
     pub(super) fn named_ports_one_per_cluster(&mut self, sure: bool, when: &When) {
         for (id, list, span) in self.rules_with_names(Some(Direction::Egress)) {
             let cluster = self.cluster;
-            let mut several = false;
+            let of = |port: &PortSelector| -> Option<(Protocol, BTreeSet<u16>)> {
+                let (protocol, name) = named(port)?;
+                let all =
+                    cluster.pod_ids().flat_map(|id| cluster.named_ports(id, protocol, name, false));
+                Some((protocol, all.collect()))
+            };
+            let several =
+                |port: &PortSelector| of(port).is_some_and(|(_, numbers)| numbers.len() > 1);
             let old: Vec<PortSelector> = list
                 .iter()
-                .filter_map(|port| {
-                    let Some((protocol, name)) = named(port) else { return Some(port.clone()) };
-                    let all: BTreeSet<u16> = cluster
-                        .pod_ids()
-                        .flat_map(|id| cluster.named_ports(id, protocol, name, false))
-                        .collect();
-                    several |= all.len() > 1;
-                    let matches = PortMatch::Numbers(numbers(protocol, &all));
-                    (all.len() < 2).then(|| PortSelector { matches, ..port.clone() })
+                .filter(|port| !several(port))
+                .map(|port| match of(port) {
+                    None => port.clone(),
+                    Some((protocol, all)) => {
+                        let matches = PortMatch::Numbers(numbers(protocol, &all));
+                        PortSelector { matches, ..port.clone() }
+                    }
                 })
                 .collect();
-            let text = if several {
-                "the name has several numbers in the cluster: the port is left out"
+            let text = if list.iter().any(several) {
+                "a name that has several numbers in the cluster is left out"
+            } else if list.iter().filter_map(of).any(|(_, numbers)| numbers.is_empty()) {
+                "no pod has the name: the port is left out"
             } else {
                 "the name stands for its one number in the cluster, on every destination"
             };
@@ -211,9 +201,10 @@ impl Rewrite<'_> {
                 self.set_ports(id, Ports::Of(old));
             } else {
                 let why = self.open_setting(when);
-                let unnamed = list.iter().filter(|port| named(port).is_none()).cloned().collect();
+                // What has one number stands for it either way, where the destination has the name.
+                let both = list.iter().filter(|port| !several(port)).cloned().collect();
                 let either = list.into_iter().chain(old).collect();
-                self.doubt_ports(id, Ports::Of(unnamed), Ports::Of(either), why);
+                self.doubt_ports(id, Ports::Of(both), Ports::Of(either), why);
             }
             self.note_rule(EffectId::NamedPortClusterWide, sure, id, text.to_owned(), span);
         }
@@ -287,17 +278,95 @@ impl Rewrite<'_> {
         }
     }
 
-    /// More ports of a block than there is room for: which of them are lost is chance.
+    /// Names of egress without peers are the numbers that pods of the policy's namespace have for them,
+    /// on every destination; beside blocks they are nothing.
+    pub(super) fn named_ports_of_own_namespace(&mut self) {
+        for (id, list, span) in self.rules_with_names(Some(Direction::Egress)) {
+            let cluster = self.cluster;
+            let own = self.set.policy(self.set.rule(id).policy).namespace;
+            let of = |port: &PortSelector| -> PortSelector {
+                let Some((protocol, name)) = named(port) else { return port.clone() };
+                let pods = own.into_iter().flat_map(|namespace| cluster.pods_in(namespace));
+                let all: BTreeSet<u16> =
+                    pods.flat_map(|id| cluster.named_ports(id, protocol, name, false)).collect();
+                PortSelector {
+                    matches: PortMatch::Numbers(numbers(protocol, &all)),
+                    ..port.clone()
+                }
+            };
+            let effect = EffectId::NamedPortPerNamespace;
+            if matches!(self.set.rule(id).peers, Peers::Any) {
+                self.set_ports(id, Ports::Of(list.iter().map(of).collect()));
+                let text =
+                    "without peers the name is the numbers of pods in the policy's namespace";
+                self.note_rule(effect, true, id, text.to_owned(), span);
+            } else if self.split_blocks(id, &list) {
+                let text = "beside blocks the name stands for nothing".to_owned();
+                self.note_rule(effect, true, id, text, span);
+            }
+        }
+    }
+
+    /// Takes names away from the blocks of a rule, which become a rule of their own; whether there are
+    /// any.
+    fn split_blocks(&mut self, id: RuleId, list: &[PortSelector]) -> bool {
+        let Some(rule) = self.set.rules.get_mut(id.index()) else { return false };
+        let Peers::Of(peers) = &rule.peers else { return false };
+        let is_block = |peer: &PeerSelector| matches!(peer.matches, PeerMatch::Addresses(..));
+        let (blocks, others): (Vec<_>, Vec<_>) = peers.iter().cloned().partition(is_block);
+        if blocks.is_empty() {
+            return false;
+        }
+        let unnamed = list.iter().filter(|port| named(port).is_none()).cloned().collect();
+        rule.peers = Peers::Of(others);
+        let beside = Rule { peers: Peers::Of(blocks), ports: Ports::Of(unnamed), ..rule.clone() };
+        self.add_rule(id, beside);
+        true
+    }
+
+    /// More ports of an address than there is room for: which of them are lost is chance. All rules of
+    /// a pod in a direction share the room.
     pub(super) fn limit_ports(&mut self, limit: usize) {
-        for id in self.rules_of(None) {
+        let count = |rule: &Rule| match &rule.ports {
+            Ports::Any => 1,
+            Ports::Of(ports) => ports
+                .iter()
+                .map(|port| match &port.matches {
+                    // A range is one entry.
+                    PortMatch::Numbers(set) => set.ranges().count(),
+                    PortMatch::Named { .. } => 1,
+                })
+                .sum::<usize>(),
+        };
+        let same = |one: &Rule, other: &Rule| match (&one.peers, &other.peers) {
+            (Peers::Any, Peers::Any) => true,
+            (Peers::Of(one), Peers::Of(other)) => {
+                one.iter().any(|a| other.iter().any(|b| a.matches == b.matches))
+            }
+            _ => false,
+        };
+        let all = self.rules_of(None);
+        // Few rules have peers in common: those of one policy, and of policies of one namespace.
+        let mut groups: BTreeMap<(Option<NamespaceId>, usize), Vec<RuleId>> = BTreeMap::new();
+        for &id in &all {
             let rule = self.set.rule(id);
-            let (Ports::Of(ports), Peers::Of(peers)) = (&rule.ports, &rule.peers) else { continue };
-            let block = peers.iter().find(|peer| matches!(peer.matches, PeerMatch::Addresses(..)));
-            let (Some(block), true) = (block, ports.len() > limit) else { continue };
-            let span = block.span;
-            let why = format!("it has {} ports, and a block has room for {limit}", ports.len());
-            let all = rule.ports.clone();
-            self.doubt_ports(id, Ports::Of(Vec::new()), all, why.clone());
+            let namespace = self.set.policy(rule.policy).namespace;
+            groups.entry((namespace, rule.direction.index())).or_default().push(id);
+        }
+        let mut over = Vec::new();
+        for group in groups.values() {
+            for &id in group {
+                let rule = self.set.rule(id);
+                let others = group.iter().map(|&other| self.set.rule(other));
+                let total: usize = others.filter(|other| same(rule, other)).map(count).sum();
+                if total > limit {
+                    over.push((id, total, rule.ports.clone(), rule.span));
+                }
+            }
+        }
+        for (id, total, ports, span) in over {
+            let why = format!("there are {total} ports for the same peers, and room for {limit}");
+            self.doubt_ports(id, Ports::Of(Vec::new()), ports, why.clone());
             self.note_rule(EffectId::PortCountLimit, false, id, why, span);
         }
     }

@@ -136,6 +136,7 @@ pub(in crate::manifest) fn service(
         selector: (!selector.is_empty() && !external).then_some(selector),
         ports,
         cluster_ips,
+        headless,
         external_name: external_name.map(Into::into),
     }
 }
