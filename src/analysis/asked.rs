@@ -139,7 +139,10 @@ impl<'q> Asked<'q> {
                             && rule_has_port(self.world, miss.rule, protocol, own.port)
                     })
                 });
-            if names_service_port {
+            if names_service_port && self.world.policies.dataplane.before_translation {
+                let cni = self.world.cni.as_ref().map_or("this CNI", |cni| cni.name());
+                notes.push(format!("a policy names the Service's port: on {cni} it may count where the pods' port is another one"));
+            } else if names_service_port {
                 notes.push("a policy names the Service's port; policies see the pods' port".into());
             }
         }

@@ -5,9 +5,9 @@ use crate::cluster::PodId;
 use crate::diagnostic::Span;
 use crate::enforcement::{Change, Cni, Effective, enforce_without};
 use crate::engine::reference::{Flow, evaluate};
-use crate::engine::{Decision, Model, Peer, Trace, Verdict, trace};
+use crate::engine::{Decision, Model, Peer, Step, Trace, Verdict, trace};
 use crate::net::{ConnectionSet, Family};
-use crate::policy::{EffectId, PolicyId, PolicySet, PortMatch, Ports};
+use crate::policy::{Direction, EffectId, PolicyId, PolicySet, PortMatch, Ports, Rule};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -157,8 +157,14 @@ impl<'a> Engines<'a> {
         };
         let mut found: Vec<EffectId> =
             self.effects.iter().copied().filter(|effect| differs(&[*effect])).collect();
-        let mut about = involved(&trace(&world.cluster, &world.declared, flow));
-        about.extend(involved(&trace(&world.cluster, self.effective.policies(), flow)));
+        let sides = [&world.declared, self.effective.policies()];
+        let traces = sides.map(|policies| trace(&world.cluster, policies, flow));
+        let about: BTreeSet<PolicyId> = traces.iter().flat_map(involved).collect();
+        let decisive: Vec<RulePlace> = sides
+            .into_iter()
+            .zip(&traces)
+            .flat_map(|(policies, trace)| deciding(policies, trace))
+            .collect();
         if found.is_empty() {
             found.extend(&self.effects);
             if differs(&found) {
@@ -178,7 +184,7 @@ impl<'a> Engines<'a> {
         if found.iter().any(|effect| here.contains(effect)) {
             found.retain(|effect| here.contains(effect));
         }
-        found.into_iter().map(|effect| self.cause(effect, &about, flow)).collect()
+        found.into_iter().map(|effect| self.cause(effect, &about, &decisive, flow)).collect()
     }
 
     fn without(&self, cni: &Cni, effects: &[EffectId]) -> Arc<PolicySet> {
@@ -190,9 +196,14 @@ impl<'a> Engines<'a> {
         Arc::clone(found)
     }
 
-    /// What a habit means for the policies that have a part in a flow, and for its port if it can be
-    /// told.
-    fn cause(&self, effect: EffectId, about: &BTreeSet<PolicyId>, flow: &Flow) -> Cause {
+    /// What a habit means for the rule that decides, else for a policy that has a part in the flow.
+    fn cause(
+        &self,
+        effect: EffectId,
+        about: &BTreeSet<PolicyId>,
+        decisive: &[RulePlace],
+        flow: &Flow,
+    ) -> Cause {
         let declared = &self.world.declared;
         let own = || self.changes.iter().filter(|change| change.effect == effect);
         let near = || own().filter(|change| change.policy.is_some_and(|id| about.contains(&id)));
@@ -206,8 +217,12 @@ impl<'a> Engines<'a> {
                 }),
             })
         };
+        let decides = |change: &&Change| {
+            change.rule.is_some_and(|id| decisive.contains(&place_of(declared.rule(id))))
+        };
         let change = near()
-            .find(has_port)
+            .find(decides)
+            .or_else(|| near().find(has_port))
             .or_else(|| near().next())
             .or_else(|| own().find(|change| change.policy.is_none()))
             .or(own().next());
@@ -219,7 +234,24 @@ impl<'a> Engines<'a> {
     }
 }
 
+/// Where a rule stands: what is made of one rule keeps its place.
+type RulePlace = (PolicyId, Direction, usize);
+
+fn place_of(rule: &Rule) -> RulePlace {
+    (rule.policy, rule.direction, rule.index)
+}
+
+/// The rules that decide, of policies that a trace is of.
+fn deciding<'p>(policies: &'p PolicySet, trace: &'p Trace) -> impl Iterator<Item = RulePlace> {
+    trace.directions.iter().filter_map(|direction| match direction.step {
+        Step::Rule(id) | Step::Denied(id) | Step::Unknown(_, Some(id)) => {
+            Some(place_of(policies.rule(id)))
+        }
+        _ => None,
+    })
+}
+
 /// The policies that have a part in a decision.
-fn involved(trace: &Trace) -> BTreeSet<PolicyId> {
-    trace.directions.iter().flat_map(|d| &d.policies).map(|policy| policy.policy).collect()
+fn involved(trace: &Trace) -> impl Iterator<Item = PolicyId> {
+    trace.directions.iter().flat_map(|d| &d.policies).map(|policy| policy.policy)
 }

@@ -7,6 +7,7 @@ use super::world::World;
 use crate::cluster::Addresses;
 use crate::engine::{Model, Peer, Verdict, common_families};
 use crate::net::{ConnectionSet, Family};
+use crate::policy::Certainty;
 use std::collections::{BTreeMap, HashSet};
 
 /// The family that a pair is asked about: the one that is named, or the first one that the source lists
@@ -146,6 +147,12 @@ pub(super) fn other_family(
     if !pods || !common_families(&world.cluster, from, to).contains(&other) {
         return None;
     }
+    // An enforcer that leaves a family alone does so in every cluster: that is worth a word where one
+    // has it.
+    let unpoliced = world.policies.dataplane.unpoliced(other) != Certainty::No;
+    if unpoliced && !has_family(world, other) {
+        return None;
+    }
     let cut = |family| {
         let verdict = model.verdict(from, to, family);
         (verdict.allowed.intersection(&key.asked), verdict.unknown.intersection(&key.asked))
@@ -168,6 +175,15 @@ pub(super) fn other_family(
         answer => answer.word().to_owned(),
     };
     Some((other, text))
+}
+
+/// Whether any pod of the input is known to have an address of a family.
+fn has_family(world: &World, family: Family) -> bool {
+    let cluster = &world.cluster;
+    cluster.pod_ids().any(|id| {
+        let known = cluster.pod(id).addresses != Addresses::Unknown;
+        known && cluster.families(id).contains(&family)
+    })
 }
 
 /// Whether an end's addresses are in the input, not assumed.

@@ -158,14 +158,24 @@ pub fn cni_diff_json(world: &World, diff: &CniDiff) -> Value {
     })
 }
 
-/// The differences as a Markdown table.
+/// The differences as two Markdown tables, of rules and of connections.
 pub fn cni_diff_markdown(world: &World, diff: &CniDiff) -> String {
     let cell = |text: &str| text.replace('|', "\\|");
-    let mut out = format!(
+    let mut out = String::new();
+    if !diff.rules.is_empty() {
+        out.push_str("| CNI | Effect | Where | Policy | What |\n|---|---|---|---|---|\n");
+        for rule in &diff.rules {
+            let row = rule_row(world, diff, rule);
+            let cells: Vec<String> = row.iter().map(|text| cell(text)).collect();
+            out.push_str(&format!("| {} |\n", cells.join(" | ")));
+        }
+        out.push('\n');
+    }
+    out.push_str(&format!(
         "| | Source | Destination | {} | {} | Why |\n|---|---|---|---|---|---|\n",
         cell(&diff.before),
         cell(&diff.after)
-    );
+    ));
     let mut tally = Tally::default();
     for row in &diff.rows {
         let why: Vec<String> = row

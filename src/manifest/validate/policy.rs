@@ -82,6 +82,7 @@ pub(in crate::manifest) fn network_policy(
                 )
                 .at(first.span, "ignored")
                 .also_at(types_place.span, format!("`{direction}` is not here"))
+                .note("some enforcers let them count all the same: `kubereach effects unlisted-direction-isolates`")
                 .help(format!("add `{direction}` to `policyTypes`, or delete the rules")),
             );
         }
