@@ -11,7 +11,7 @@ use super::family::{
 use super::list::{Length, block_names};
 use super::port::PortQuery;
 use super::reason::{Reason, assumes_private_address, reasons, told};
-use super::translation::{self, obstacle};
+use super::translation::{self, obstacle, opening};
 use super::world::World;
 use crate::cluster::{NodeId, Service};
 use crate::engine::reference::Flow;
@@ -444,6 +444,24 @@ impl Group {
 
 /// On some enforcers a Service can be closed that has open pods.
 fn before_translation(world: &World, group: Group, from: &Member, service: &Service) -> Group {
+    if group.answer == Answer::Denied {
+        let egress_alone = group.trace.as_ref().is_some_and(|trace| {
+            trace.directions.iter().all(|own| {
+                (own.step.decision() == Decision::Denied) == (own.direction == Direction::Egress)
+            })
+        });
+        let opening = opening(world, &from.peer, service, &group.asked);
+        let Some(obstacle) = opening.filter(|_| egress_alone) else { return group };
+        return Group {
+            answer: Answer::Undetermined,
+            unknown: group.asked.clone(),
+            reasons: vec![Reason::before_translation(&obstacle)],
+            explained: None,
+            trace: None,
+            divergence: Some(translation::divergence(Decision::Denied, &group.asked, &obstacle)),
+            ..group
+        };
+    }
     if group.allowed.is_empty() {
         return group;
     }
@@ -461,7 +479,7 @@ fn before_translation(world: &World, group: Group, from: &Member, service: &Serv
         reasons: vec![Reason::before_translation(&obstacle)],
         explained: None,
         trace: None,
-        divergence: Some(translation::divergence(group.allowed, &obstacle)),
+        divergence: Some(translation::divergence(Decision::Allowed, &group.allowed, &obstacle)),
         ..group
     }
 }

@@ -11,13 +11,13 @@ use crate::policy::{
     PolicyKind, PortMatch, Ports, Rule,
 };
 
-/// What stands in the way of an egress that the pods' rules allow.
+/// What makes the verdict on a Service another one than that on its pods.
 pub(super) struct Obstacle {
-    /// Whether it is there for sure: denied, else unknown.
+    /// What the verdict is then.
     pub decision: Decision,
-    /// What it is.
+    /// Why.
     pub text: String,
-    /// A policy that isolates the source.
+    /// The policy or the rule.
     pub span: Option<Span>,
 }
 
@@ -72,6 +72,41 @@ pub(super) fn obstacle(
     Some(Obstacle { decision, text, span: Some(first.span) })
 }
 
+/// Why an egress that the pods' rules deny may be allowed all the same: a rule selects what the Service
+/// selects, on the Service's port, which is another one than the pods'.
+pub(super) fn opening(
+    world: &World,
+    source: &Peer,
+    service: &Service,
+    asked: &ConnectionSet,
+) -> Option<Obstacle> {
+    if !world.policies.dataplane.before_translation || service.headless {
+        return None;
+    }
+    let Peer::Pod(pod) = source else { return None };
+    let own = service_ports(service);
+    if !own.intersection(asked).is_empty() {
+        return None;
+    }
+    let rules = isolating(world, *pod).flat_map(|(policy, _)| {
+        policy.rules[Direction::Egress.index()].iter().map(|&id| world.policies.rule(id))
+    });
+    let rule =
+        rules.into_iter().find(|rule| reaches(world, rule, service, &own) != Certainty::No)?;
+    let name = &service.name;
+    let text = format!(
+        "a rule opens the port of Service {name}, not that of its pods: egress is judged before the port is translated, and which one counts is not relied on"
+    );
+    Some(Obstacle { decision: Decision::Unknown, text, span: Some(rule.span) })
+}
+
+/// The ports of a Service itself.
+fn service_ports(service: &Service) -> ConnectionSet {
+    service.ports.iter().fold(ConnectionSet::empty(), |all, port| {
+        all.union(&ConnectionSet::port(port.protocol, port.port))
+    })
+}
+
 /// The NetworkPolicies that isolate a pod for egress, or may.
 fn isolating(world: &World, pod: PodId) -> impl Iterator<Item = (&Policy, Certainty)> {
     let own = world.cluster.pod(pod);
@@ -104,9 +139,7 @@ fn reaches(world: &World, rule: &Rule, service: &Service, asked: &ConnectionSet)
     let ports = match &rule.ports {
         Ports::Any => Certainty::Yes,
         Ports::Of(list) => {
-            let own = service.ports.iter().fold(ConnectionSet::empty(), |all, port| {
-                all.union(&ConnectionSet::port(port.protocol, port.port))
-            });
+            let own = service_ports(service);
             let each = list.iter().map(|port| match &port.matches {
                 PortMatch::Numbers(set) => {
                     let both = set.intersection(asked);
@@ -142,16 +175,22 @@ fn selects(world: &World, pods: &PodsMatch, service: &Service) -> Certainty {
     }
 }
 
-/// The divergence that this is.
-pub(super) fn divergence(allowed: ConnectionSet, obstacle: &Obstacle) -> Divergence {
+/// The divergence that this is from what policies declare of these ports.
+pub(super) fn divergence(
+    declared: Decision,
+    ports: &ConnectionSet,
+    obstacle: &Obstacle,
+) -> Divergence {
+    let allowed =
+        if declared == Decision::Allowed { ports.clone() } else { ConnectionSet::empty() };
     Divergence {
-        port: allowed.to_string(),
+        port: ports.to_string(),
         allowed,
-        declared: Decision::Allowed,
+        declared,
         effective: obstacle.decision,
         causes: vec![Cause {
             effect: EffectId::PreDnatEgress,
-            text: obstacle.text.clone(),
+            text: "egress is judged by the address and port of the Service, not of its pods".into(),
             span: obstacle.span,
         }],
     }
