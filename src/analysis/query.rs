@@ -17,7 +17,7 @@ use crate::cluster::{NodeId, Service};
 use crate::engine::reference::Flow;
 use crate::engine::{Decision, DirectionTrace, Peer, Verdict, trace};
 use crate::net::{ConnectionSet, Family, IpSet, Protocol};
-use crate::policy::{Direction, PeerMatch, Peers};
+use crate::policy::{Certainty, Direction, PeerMatch, Peers};
 use std::cell::LazyCell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -79,7 +79,7 @@ pub fn can(
     let on_nodes =
         sources.iter().any(|m| node_of(world, &m.peer).is_some() || is_node(world, &m.peer));
     // Of some enforcers a pod always reaches its own node as well.
-    let to_nodes = world.policies.dataplane.reaches_own_node
+    let to_nodes = world.policies.dataplane.reaches_own_node != Certainty::No
         && destinations.iter().any(|m| is_node(world, &m.peer));
     let from_buckets = buckets(&sources, |member| {
         let node = match &member.peer {

@@ -113,7 +113,12 @@ pub(super) fn reasons(world: &World, trace: &Trace, from: &str, to: &str) -> Vec
             let protocol = trace.flow.protocol.name();
             let why = world.changes.iter().find(|change| change.effect == EffectId::SctpDropped);
             let why = why.map_or_else(|| format!("{protocol} may be dropped"), |c| c.text.clone());
-            let text = format!("policies allow it, but on {cni} {why}");
+            let unverified = &world.policies.dataplane.unverified;
+            let text = if unverified.contains(trace.flow.protocol, trace.flow.port) {
+                format!("nobody has verified what becomes of {protocol} on {cni}")
+            } else {
+                format!("policies allow it, but on {cni} {why}")
+            };
             vec![Reason::of_both(Decision::Unknown, "unknown", text)]
         }
         Some(_) => {
@@ -380,6 +385,15 @@ fn unknown(
             let text =
                 format!("it depends on the node that {} runs on, which is not known", short(&name));
             (text, policy)
+        }
+        Unknown::OwnNode => {
+            let cni = cni_name(world);
+            (
+                format!(
+                    "policies deny it, and it is not verified whether {cni} lets a pod reach its own node all the same"
+                ),
+                policy,
+            )
         }
         Unknown::BlindSpot(spot) => match cluster.blind_spots.get(spot) {
             Some(spot) => {

@@ -131,6 +131,12 @@ fn reaches(world: &World, rule: &Rule, service: &Service, asked: &ConnectionSet)
         Peers::Of(list) => {
             let each = list.iter().map(|peer| match &peer.matches {
                 PeerMatch::Pods(pods) => selects(world, pods, service),
+                // The packet has the Service's address, and blocks are compared with packets.
+                PeerMatch::Addresses(set, _) => {
+                    let ips = &service.cluster_ips;
+                    let holds = ips.is_empty() || ips.iter().any(|&ip| set.contains(ip));
+                    if holds { Certainty::Maybe } else { Certainty::No }
+                }
                 _ => Certainty::No,
             });
             each.max().unwrap_or_default()

@@ -40,9 +40,6 @@ struct Hit<'c> {
     span: Span,
 }
 
-/// Enforcers of which each has its nodes: those of one operating system, and of another.
-const BESIDE: [(&str, &str); 1] = [("azure-npm", "azure-npm-windows")];
-
 /// Detects the CNI; `None` for manifests that tell nothing of a cluster.
 pub fn detect(clues: &[Clue]) -> Option<Detected> {
     let mut hits: Vec<Hit<'_>> = Vec::new();
@@ -72,25 +69,14 @@ pub fn detect(clues: &[Clue]) -> Option<Detected> {
         let list = if enforces_nothing(&cni) { &mut idle } else { &mut enforcers };
         list.push((cni, own));
     }
-    let mut diagnostics = Vec::new();
-    for (one, other) in BESIDE {
-        let at = |name| enforcers.iter().position(|(cni, _)| cni.name() == name);
-        if let (Some(_), Some(other_at)) = (at(one), at(other)) {
-            let (_, hits) = enforcers.remove(other_at);
-            diagnostics.extend(hits.first().map(|hit| {
-                let text = format!("{one} is at work on some nodes and {other} on others: answers are those of {one}");
-                Diagnostic::new(Code::SeveralEnforcers, text)
-                    .at(hit.span, other)
-                    .help(format!("for pods on the others: `--cni {other}`"))
-            }));
-        }
-    }
     let evidence = |hits: &[&Hit<'_>]| -> Vec<Evidence> {
         let first = hits.first();
         first.map(|hit| Evidence { text: name(hit.clue), span: hit.span }).into_iter().collect()
     };
     match enforcers.as_slice() {
-        [(cni, hits)] => Some(Detected { cni: cni.clone(), evidence: evidence(hits), diagnostics }),
+        [(cni, hits)] => {
+            Some(Detected { cni: cni.clone(), evidence: evidence(hits), diagnostics: Vec::new() })
+        }
         [] => match idle.as_slice() {
             [] if is_dump(clues) => Some(unknown(Vec::new(), Vec::new())),
             [] => None,

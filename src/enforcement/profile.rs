@@ -84,7 +84,8 @@ pub enum From {
     Object(&'static str, &'static str, &'static str),
     /// The end of the tag of the program's image.
     TagEnd,
-    /// Whether the tag of a container's image (`v20240813-…`) is older than a date: `older` or `newer`.
+    /// Whether the tag of an image of this path (`v20240813-…`) is older than a date: `older` or `newer`;
+    /// a tag of another form leaves it open.
     TagDate(&'static str, &'static str),
     /// The namespace of the DaemonSet with this container.
     Namespace(&'static str),
@@ -287,6 +288,10 @@ pub enum Feature {
     NegativeSelector,
     /// SCTP.
     Sctp,
+    /// `endPort`
+    EndPort,
+    /// `nodes`, of a ClusterNetworkPolicy.
+    NodePeer,
 }
 
 /// What becomes of connections that are open when a policy changes.

@@ -3,8 +3,10 @@
 use super::cni::{Cni, Version, plain};
 use super::profile::{CniProfile, Enforcement, From, Reading, Sign};
 use crate::cluster::{Clue, ContainerClue};
+use crate::diagnostic::Span;
 use crate::policy::Certainty;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Reads version and settings of a CNI that these objects show.
 pub(super) fn read(profile: &'static CniProfile, clues: &[Clue], shown_by: &[&Clue]) -> Cni {
@@ -120,12 +122,19 @@ impl<'c> Objects<'c> {
                 // An image by digest alone does not show its variant.
                 Found::first(found, own.iter().any(|c| tag(&c.image).is_some()))
             }
-            From::TagDate(container, date) => {
-                let mut tags = self.containers(container).filter_map(|c| tag(&c.image));
-                let found = tags.find_map(|tag| {
-                    let own = tag.strip_prefix('v')?.get(..date.len())?;
-                    let digits = own.bytes().all(|b| b.is_ascii_digit());
-                    digits.then_some(if own < date { "older" } else { "newer" })
+            From::TagDate(image, date) => {
+                let all = self.clues.iter().flat_map(|clue| &clue.containers);
+                let mut own = all.filter(|c| ends_with(&c.image, image));
+                let found = own.next().map(|container| {
+                    let tag = tag(&container.image).unwrap_or_default();
+                    let own = tag.strip_prefix('v').and_then(|tag| tag.get(..date.len()));
+                    match own.filter(|own| own.bytes().all(|b| b.is_ascii_digit())) {
+                        Some(own) if own < date => "older",
+                        Some(_) => "newer",
+                        // Before there were dates there were versions: 0.5.4.
+                        None if version(tag).is_some() => "older",
+                        None => "unknown",
+                    }
                 });
                 Found::first(found, false)
             }
@@ -150,7 +159,18 @@ impl<'c> Objects<'c> {
                     .filter(|args| args.first().is_some_and(|first| first == "server"))
                     .collect();
                 let set = servers.iter().any(|args| word_of(args, flag).as_deref() == Some("true"));
-                Found::first((!servers.is_empty()).then(|| set.to_string()), false)
+                let agents = self.clues.iter().any(|clue| {
+                    let k3s = |(key, value, _): &(Arc<str>, Arc<str>, Span)| {
+                        &**key == "k3s.io/node-args" || &**value == "k3s"
+                    };
+                    &*clue.kind == "Node" && clue.settings.iter().any(k3s)
+                });
+                match (servers.is_empty(), agents) {
+                    (false, _) => Found::Value(set.to_string()),
+                    // Only a server would tell.
+                    (true, true) => Found::Value("unknown".to_owned()),
+                    (true, false) => Found::Nowhere,
+                }
             }
         }
     }

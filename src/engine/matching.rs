@@ -8,8 +8,8 @@ use crate::cluster::{
 };
 use crate::net::{ConnectionSet, DomainPattern, Family, IpSet, Protocol};
 use crate::policy::{
-    Closed, PeerMatch, Peers, Placed, PodsMatch, PolicyId, PolicySet, PortMatch, Ports, Reach,
-    Rule, RuleId,
+    Certainty, Closed, Direction, PeerMatch, Peers, Placed, PodsMatch, PolicyId, PolicySet,
+    PortMatch, Ports, Reach, Rule, RuleId,
 };
 
 /// A yes, a no, or neither with the reason.
@@ -59,6 +59,25 @@ pub(super) fn policy(
     let about = pods(cluster, &policy.subject, pod);
     let doubt = policy.doubt.as_ref();
     about.and(doubt.map_or(Matched::Yes, |_| Matched::Unknown(Unknown::PolicyDoubt(id))))
+}
+
+/// Whether the other end of a pod's direction is its own node, which policies say nothing of there.
+pub(super) fn is_own_node(
+    cluster: &ClusterState,
+    policies: &PolicySet,
+    direction: Direction,
+    pod: PodId,
+    other: &Peer,
+) -> Matched {
+    let counts = match direction {
+        Direction::Ingress => Certainty::Yes,
+        Direction::Egress => policies.dataplane.reaches_own_node,
+    };
+    match counts {
+        Certainty::No => Matched::No,
+        Certainty::Yes => own_node(cluster, pod, other),
+        Certainty::Maybe => own_node(cluster, pod, other).and(Matched::Unknown(Unknown::OwnNode)),
+    }
 }
 
 /// Whether a pod is closed in a direction in which no tier says anything.

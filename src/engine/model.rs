@@ -210,12 +210,13 @@ impl<'a> Model<'a> {
     /// matters.
     fn own_node(&self, direction: Direction, source: &Peer, destination: &Peer) -> Matched {
         let (end, other) = match direction {
-            Direction::Egress if !self.policies.dataplane.reaches_own_node => return Matched::No,
             Direction::Egress => (source, destination),
             Direction::Ingress => (destination, source),
         };
         let subject = end.subject(self.cluster);
-        subject.map_or(Matched::No, |pod| matching::own_node(self.cluster, pod, other))
+        subject.map_or(Matched::No, |pod| {
+            matching::is_own_node(self.cluster, self.policies, direction, pod, other)
+        })
     }
 
     /// Both directions, and what the dataplane drops.
@@ -227,16 +228,19 @@ impl<'a> Model<'a> {
         own_node: [Matched; 2],
     ) -> Verdict {
         let egress = self.direction(Direction::Egress, source, destination, family, own_node[0]);
-        if egress == Verdict::none() {
+        let unverified = &self.policies.dataplane.unverified;
+        if egress == Verdict::none() && unverified.is_empty() {
             return egress;
         }
         let ingress = self.direction(Direction::Ingress, source, destination, family, own_node[1]);
         let verdict = egress.and(&ingress);
         let dataplane = &self.policies.dataplane;
         let pods = [source, destination];
-        let dropped = !dataplane.dropped.is_empty() || !dataplane.maybe_dropped.is_empty();
+        let dropped = !dataplane.dropped.is_empty()
+            || !dataplane.maybe_dropped.is_empty()
+            || !unverified.is_empty();
         if dropped && pods.iter().any(|peer| peer.subject(self.cluster).is_some()) {
-            verdict.without(&dataplane.dropped, &dataplane.maybe_dropped)
+            verdict.without(&dataplane.dropped, &dataplane.maybe_dropped).but(unverified)
         } else {
             verdict
         }

@@ -43,11 +43,21 @@ pub fn evaluate(cluster: &ClusterState, policies: &PolicySet, flow: &Flow) -> De
         flow,
         Direction::Ingress,
     ));
+    if is_unverified(cluster, policies, flow) {
+        return Decision::Unknown;
+    }
     match dropped(cluster, policies, flow) {
         Certainty::Yes => Decision::Denied,
         Certainty::Maybe => decision.and(Decision::Unknown),
         Certainty::No => decision,
     }
+}
+
+/// Whether nothing can be said of a connection: only at pods with an address of their own.
+pub(super) fn is_unverified(cluster: &ClusterState, policies: &PolicySet, flow: &Flow) -> bool {
+    let pods = [&flow.source, &flow.destination];
+    policies.dataplane.unverified.contains(flow.protocol, flow.port)
+        && pods.iter().any(|peer| peer.subject(cluster).is_some())
 }
 
 /// Whether the dataplane drops a connection, whatever policies say: only at pods with an address of
@@ -103,12 +113,10 @@ pub fn direction(
         return Decision::Allowed;
     }
     let mut outcomes = Outcomes::default();
-    if direction == Direction::Ingress || policies.dataplane.reaches_own_node {
-        match matching::own_node(cluster, pod, other) {
-            Matched::Yes => return Decision::Allowed,
-            Matched::No => {}
-            Matched::Unknown(_) => outcomes.allow = true,
-        }
+    match matching::is_own_node(cluster, policies, direction, pod, other) {
+        Matched::Yes => return Decision::Allowed,
+        Matched::No => {}
+        Matched::Unknown(_) => outcomes.allow = true,
     }
     // What may be a policy may allow or deny anything.
     let blind = |firewall: bool| {

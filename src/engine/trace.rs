@@ -197,6 +197,8 @@ pub fn trace(cluster: &ClusterState, policies: &PolicySet, flow: &Flow) -> Trace
         Some(Step::NoCommonFamily)
     } else if matching::is_loopback(cluster, &flow.source, &flow.destination) {
         Some(Step::Loopback)
+    } else if reference::is_unverified(cluster, policies, flow) {
+        Some(Step::Unknown(Unknown::Dropped, None))
     } else {
         // What policies deny is told first.
         match reference::dropped(cluster, policies, flow) {
@@ -236,10 +238,7 @@ fn trace_direction(
         out.step = if host { Step::HostNetwork } else { Step::NotAPod };
         return out;
     };
-    let own_node = match direction {
-        Direction::Egress if !policies.dataplane.reaches_own_node => Matched::No,
-        Direction::Egress | Direction::Ingress => matching::own_node(cluster, pod, other),
-    };
+    let own_node = matching::is_own_node(cluster, policies, direction, pod, other);
     let mut walk = Walk { cluster, policies, flow, direction, pod, found: Found::default() };
     walk.tiers(&policies.tiers);
     let mut found = std::mem::take(&mut walk.found);

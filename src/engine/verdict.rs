@@ -31,6 +31,8 @@ pub enum Unknown {
     RuleDoubt(RuleId),
     /// It cannot be said whether the enforcer lets the protocol through at all.
     Dropped,
+    /// It cannot be said whether the enforcer lets every pod reach its own node.
+    OwnNode,
     /// It cannot be said whether policies are enforced for the address family.
     Family,
     /// It cannot be said whether anything enforces policies.
@@ -110,6 +112,14 @@ impl Verdict {
         Self {
             allowed: allowed.difference(maybe),
             unknown: self.unknown.difference(surely).union(&doubtful),
+        }
+    }
+
+    /// Without what nothing can be said of.
+    pub(super) fn but(&self, unverified: &ConnectionSet) -> Self {
+        Self {
+            allowed: self.allowed.difference(unverified),
+            unknown: self.unknown.union(unverified),
         }
     }
 

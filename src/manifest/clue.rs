@@ -39,7 +39,7 @@ pub struct ContainerClue {
     pub image: Arc<str>,
     /// `command` and `args`, with their places.
     pub args: Vec<(Arc<str>, Span)>,
-    /// `env` with a value, with their places.
+    /// `env` with their places; `valueFrom` for a value from elsewhere.
     pub env: Vec<(Arc<str>, Arc<str>, Span)>,
     /// Where it stands.
     pub span: Span,
@@ -79,6 +79,10 @@ pub(super) fn read(node: &Node, envelope: &Envelope<'_>, span: Span) -> Option<C
             (spec.filter(|spec| own && on_node(Some(spec))), Vec::new())
         }
         ("", "Node") => (None, of_node(node)),
+        ("rbac.authorization.k8s.io", "ClusterRole") if envelope.name == "kindnet" => (
+            None,
+            vec![("networkpolicies".into(), may_read_policies(node).to_string().into(), span)],
+        ),
         ("", "ConfigMap") if CONFIG_MAPS.contains(&envelope.name) => {
             let mut found = Vec::new();
             flatten("", node.get("data")?, 1, &mut found);
@@ -116,6 +120,13 @@ pub(super) fn read(node: &Node, envelope: &Envelope<'_>, span: Span) -> Option<C
     })
 }
 
+/// Whether a role grants to read NetworkPolicies: what enforces them needs that.
+fn may_read_policies(role: &Node) -> bool {
+    let rules = role.get("rules").map(Node::items).unwrap_or_default().iter();
+    let resources = rules.filter_map(|rule| rule.get("resources")).flat_map(Node::items);
+    resources.into_iter().any(|name| name.as_str() == Some("networkpolicies"))
+}
+
 fn of_daemon_set(pod: &Node) -> bool {
     let owners = pod.get("metadata").and_then(|m| m.get("ownerReferences")).map(Node::items);
     let mut kinds = owners.unwrap_or_default().iter().filter_map(|owner| owner.get("kind"));
@@ -130,7 +141,9 @@ fn container(node: &Node) -> ContainerClue {
     let list = |key: &str| node.get(key).map(Node::items).unwrap_or_default().iter();
     let args = list("command").chain(list("args"));
     let env = list("env").filter_map(|item| {
-        let value = item.get("value")?.as_str()?;
+        // What comes from elsewhere is there, and not known.
+        let elsewhere = item.get("valueFrom").map(|_| "valueFrom");
+        let value = item.get("value").and_then(Node::as_str).or(elsewhere)?;
         Some((text(item, "name"), value.into(), item.span))
     });
     ContainerClue {

@@ -172,7 +172,8 @@ fn rule(
 fn habits(r: &mut Random, cluster: &ClusterState, set: &mut PolicySet) {
     let dataplane = &mut set.dataplane;
     dataplane.sidecar_port_names = r.one_in(2);
-    dataplane.reaches_own_node = r.one_in(4);
+    dataplane.reaches_own_node =
+        *r.pick(&[Certainty::No, Certainty::No, Certainty::Maybe, Certainty::Yes]);
     dataplane.hidden_baseline = r.one_in(4);
     dataplane.unknown_enforcer = r.one_in(12);
     dataplane.closed = match r.below(16) {
@@ -185,6 +186,7 @@ fn habits(r: &mut Random, cluster: &ClusterState, set: &mut PolicySet) {
         *r.pick(&[Certainty::No, Certainty::No, Certainty::Maybe, Certainty::Yes]);
     match r.below(8) {
         0 => dataplane.dropped = ConnectionSet::protocol(Protocol::Sctp),
+        2 => dataplane.unverified = ConnectionSet::protocol(Protocol::Sctp),
         1 => dataplane.maybe_dropped = ConnectionSet::protocol(Protocol::Sctp),
         _ => {}
     }

@@ -74,8 +74,8 @@ pub(super) const PROFILE: CniProfile = CniProfile {
         },
         Trait {
             habit: Habit::LeavesFamily(Family::V4),
-            when: When::Said("family", "ipv6"),
-            source: "amazon-vpc-cni-k8s: README.md (one family; other frames pass)",
+            when: When::All(&[When::Said("family", "ipv6"), When::Unverified]),
+            source: "not verified (in an IPv4 cluster other frames pass)",
         },
         Trait {
             habit: Habit::JudgesBeforeTranslation,

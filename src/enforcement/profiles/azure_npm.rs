@@ -25,7 +25,7 @@ pub(super) const PROFILE: CniProfile = CniProfile {
     ],
     apis: &[],
     native_groups: &[],
-    open_connections: OpenConnections::GoOn,
+    open_connections: OpenConnections::Unknown,
     signs: &[Sign::Container("azure-npm"), Sign::DaemonSet("azure-npm")],
     readings: &[],
     source: "azure-container-networking: npm/pkg/controlplane/translation/translatePolicy.go",
@@ -48,6 +48,11 @@ pub(super) const WINDOWS: CniProfile = CniProfile {
             ]),
             when: When::Always,
             source: "azure-container-networking: npm/pkg/controlplane/translation/translatePolicy.go",
+        },
+        Trait {
+            habit: Habit::Rejects(&[Feature::EndPort]),
+            when: When::Unverified,
+            source: "not verified",
         },
         Trait { habit: Habit::NarrowsEndPort, when: When::Unverified, source: "not verified" },
         Trait {

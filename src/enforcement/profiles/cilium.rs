@@ -2,8 +2,8 @@
 
 use super::super::cni::Version;
 use super::super::profile::{
-    CniOption, CniProfile, Enforcement, From, Habit, NamedPorts, OpenConnections, Reading, Sign,
-    Trait, When,
+    CniOption, CniProfile, Enforcement, Feature, From, Habit, NamedPorts, OpenConnections, Reading,
+    Sign, Trait, When,
 };
 use crate::policy::{Closed, PolicyKind};
 
@@ -42,6 +42,12 @@ pub(super) const PROFILE: CniProfile = CniProfile {
             values: &["true", "false"],
             default: None,
             about: "whether ClusterNetworkPolicies are (from 1.20 on); false unless it is set",
+        },
+        CniOption {
+            name: "enable-node-selector-labels",
+            values: &["true", "false"],
+            default: None,
+            about: "whether their peers may be nodes; false unless it is set",
         },
     ],
     traits: &[
@@ -113,6 +119,11 @@ pub(super) const PROFILE: CniProfile = CniProfile {
             source: "cilium: pkg/policy/resolve.go at 1.19 (GetNamedPorts)",
         },
         Trait {
+            habit: Habit::Rejects(&[Feature::NodePeer]),
+            when: When::Is("enable-node-selector-labels", "false"),
+            source: "cilium: enable-node-selector-labels, without which peers by node are an error",
+        },
+        Trait {
             habit: Habit::DropsSctp,
             when: When::Is("enable-sctp", "false"),
             source: "cilium: Documentation/network/kubernetes/configuration.rst (enable-sctp)",
@@ -131,9 +142,17 @@ pub(super) const PROFILE: CniProfile = CniProfile {
     signs: &[
         Sign::Container("cilium-agent"),
         Sign::Image("cilium/cilium"),
+        Sign::Image("rancher/mirrored-cilium-cilium"),
         Sign::DaemonSet("anetd"),
     ],
     readings: &[
+        Reading {
+            option: "enable-node-selector-labels",
+            from: From::Config("cilium-config", "enable-node-selector-labels"),
+            values: &[("true", "true"), ("false", "false")],
+            absent: Some("false"),
+            when: When::Always,
+        },
         Reading {
             option: "policy-cidr-match-mode",
             from: From::Config("cilium-config", "policy-cidr-match-mode"),

@@ -66,7 +66,7 @@ pub(super) const PROFILE: CniProfile = CniProfile {
         ),
     ],
     native_groups: &["kubeovn.io"],
-    open_connections: OpenConnections::JudgedAnew,
+    open_connections: OpenConnections::Unknown,
     signs: &[
         Sign::DaemonSet("kube-ovn-cni"),
         Sign::Container("kube-ovn-controller"),

@@ -4,6 +4,7 @@ use super::super::profile::{
     CniOption, CniProfile, Enforcement, From, Habit, NamedPorts, OpenConnections, Reading, Sign,
     Trait, When,
 };
+use crate::net::Family;
 
 pub(super) const PROFILE: CniProfile = CniProfile {
     name: "kube-router",
@@ -18,6 +19,12 @@ pub(super) const PROFILE: CniProfile = CniProfile {
             about: "whether it enforces policies; k3s: false with --disable-network-policy, or without ipset on the node",
         },
         CniOption {
+            name: "enable-ipv6",
+            values: &["true", "false"],
+            default: None,
+            about: "whether it polices IPv6",
+        },
+        CniOption {
             name: "backend",
             values: &["iptables", "nftables"],
             default: None,
@@ -29,6 +36,11 @@ pub(super) const PROFILE: CniProfile = CniProfile {
             habit: Habit::EnforcesNothing,
             when: When::Is("run-firewall", "false"),
             source: "kube-router: docs/user-guide.md, --run-firewall",
+        },
+        Trait {
+            habit: Habit::LeavesFamily(Family::V6),
+            when: When::Is("enable-ipv6", "false"),
+            source: "kube-router: docs/user-guide.md, --enable-ipv6",
         },
         Trait { habit: Habit::DropsSctp, when: When::Unverified, source: "not verified" },
         Trait {
@@ -69,7 +81,14 @@ pub(super) const PROFILE: CniProfile = CniProfile {
         Reading {
             option: "run-firewall",
             from: From::ServerFlag("--disable-network-policy"),
-            values: &[("true", "false")],
+            values: &[("true", "false"), ("false", "true")],
+            absent: None,
+            when: When::Always,
+        },
+        Reading {
+            option: "enable-ipv6",
+            from: From::Arg("kube-router", "--enable-ipv6"),
+            values: &[("true", "true"), ("false", "false")],
             absent: None,
             when: When::Always,
         },

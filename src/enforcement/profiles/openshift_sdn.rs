@@ -31,7 +31,7 @@ pub(super) const PROFILE: CniProfile = CniProfile {
     ],
     apis: &[(PolicyKind::EgressNetworkPolicy, When::Always, "always")],
     native_groups: &["network.openshift.io"],
-    open_connections: OpenConnections::GoOn,
+    open_connections: OpenConnections::Unknown,
     signs: &[
         Sign::DaemonSetIn("openshift-sdn", "sdn"),
         Sign::Object("Network", "status.networkType", "OpenShiftSDN"),

@@ -25,12 +25,12 @@ pub(super) const PROFILE: CniProfile = CniProfile {
         },
         Trait {
             habit: Habit::UnlistedDirection { isolates: false },
-            when: When::Always,
+            when: When::Unverified,
             source: "weave: npc/namespace.go",
         },
         Trait {
             habit: Habit::ReachesOwnNode,
-            when: When::Always,
+            when: When::Unverified,
             source: "weave: npc/controller.go",
         },
         Trait { habit: Habit::LeavesFamily(Family::V6), when: When::Always, source: "weave: npc/" },

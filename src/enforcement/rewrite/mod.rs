@@ -128,7 +128,7 @@ impl Rewrite<'_> {
                 self.note(habit.effect(), sure, "what no policy allows is denied", None);
             }
             Habit::ResolvesSidecarPorts => self.resolve_sidecar_ports(),
-            Habit::UnlistedDirection { isolates } => self.unlisted_direction(isolates),
+            Habit::UnlistedDirection { isolates } => self.unlisted_direction(isolates, sure, when),
             Habit::NamedPorts(habit) => self.named_ports(habit, sure, when),
             Habit::NarrowsEndPort => self.narrow_end_port(sure, when),
             Habit::BlocksReach { pods, nodes } => self.blocks_reach(pods, nodes, sure, when),
@@ -136,9 +136,10 @@ impl Rewrite<'_> {
             Habit::DropsSctp => self.drop_sctp(sure, when),
             Habit::LeavesFamily(family) => self.leave_family(family, sure),
             Habit::ReachesOwnNode => {
-                self.set.dataplane.reaches_own_node = true;
+                let certainty = if sure { Certainty::Yes } else { Certainty::Maybe };
+                self.set.dataplane.reaches_own_node = certainty;
                 let text = "a pod always reaches its own node, whatever egress policies say";
-                self.note(habit.effect(), true, text, None);
+                self.note(habit.effect(), sure, text, None);
             }
             Habit::SelectsHostNetwork { with_pod_selector } => {
                 self.select_host_network(with_pod_selector);
@@ -397,7 +398,7 @@ impl Rewrite<'_> {
         }
     }
 
-    fn unlisted_direction(&mut self, isolates: bool) {
+    fn unlisted_direction(&mut self, isolates: bool, sure: bool, when: &When) {
         let effect = Habit::UnlistedDirection { isolates }.effect();
         for id in self.all_policies() {
             for direction in Direction::ALL {
@@ -406,7 +407,19 @@ impl Rewrite<'_> {
                 let listed = policy.isolates[at] || policy.kind != PolicyKind::NetworkPolicy;
                 let Some(&first) = policy.rules[at].first().filter(|_| !listed) else { continue };
                 policy.counts[at] = true;
-                policy.isolates[at] = isolates;
+                policy.isolates[at] = isolates && sure;
+                let rules = policy.rules[at].clone();
+                if !sure {
+                    let why = format!(
+                        "they may count though `policyTypes` does not list them: {}",
+                        self.open_setting(when)
+                    );
+                    for id in rules {
+                        if let Some(rule) = self.set.rules.get_mut(id.index()) {
+                            rule.doubt = Some(why.as_str().into());
+                        }
+                    }
+                }
                 let text = if isolates {
                     format!(
                         "its {direction} rules isolate and allow, though `policyTypes` does not list them"
@@ -415,7 +428,7 @@ impl Rewrite<'_> {
                     format!("its {direction} rules allow, though `policyTypes` does not list them")
                 };
                 let span = self.set.rule(first).span;
-                self.note_rule(effect, true, first, text, span);
+                self.note_rule(effect, sure, first, text, span);
             }
         }
     }
@@ -433,6 +446,8 @@ impl Rewrite<'_> {
                 Feature::Except => "an `except`",
                 Feature::NegativeSelector => "`NotIn` or `DoesNotExist`",
                 Feature::Sctp => "SCTP",
+                Feature::EndPort => "an `endPort`",
+                Feature::NodePeer => "a peer by node",
             };
             let text = format!("the policy is set aside whole for {what}, as if it were not there");
             if sure {
@@ -453,6 +468,7 @@ impl Rewrite<'_> {
         let policy = self.set.policy(id);
         let about = match feature {
             Feature::WildcardName => PolicyKind::EgressFirewall,
+            Feature::NodePeer => PolicyKind::ClusterNetworkPolicy,
             _ => PolicyKind::NetworkPolicy,
         };
         if policy.kind != about {
@@ -490,6 +506,10 @@ impl Rewrite<'_> {
                     PeerMatch::Domains(names) => names.iter().any(|name| name.exact().is_none()),
                     _ => false,
                 }),
+                Feature::EndPort => ports.iter().any(|port| port.first.is_some()),
+                Feature::NodePeer => {
+                    peers.iter().any(|peer| matches!(peer.matches, PeerMatch::Nodes(_)))
+                }
                 Feature::Sctp => ports.iter().any(|port| match &port.matches {
                     PortMatch::Numbers(set) => {
                         !set.intersection(&ConnectionSet::protocol(Protocol::Sctp)).is_empty()
@@ -517,6 +537,14 @@ impl Rewrite<'_> {
         if sure {
             self.set.dataplane.dropped = sctp;
             self.note(EffectId::SctpDropped, true, "SCTP is dropped, whatever policies say", None);
+        } else if matches!(when, When::Unverified) {
+            self.set.dataplane.unverified = sctp;
+            self.note(
+                EffectId::SctpDropped,
+                false,
+                "nobody has verified what becomes of SCTP",
+                None,
+            );
         } else {
             self.set.dataplane.maybe_dropped = sctp;
             let text = format!("SCTP may be dropped: {}", self.open_setting(when));
@@ -545,10 +573,11 @@ impl Rewrite<'_> {
                 let pod = self.cluster.pod(id);
                 let node = pod.node.map(|id| self.cluster.node(id));
                 !pod.host_network
-                    && node.is_some_and(|node| {
-                        is(node, "eks.amazonaws.com/compute-type", "fargate")
-                            || is(node, "kubernetes.io/os", "windows")
-                    })
+                    && (pod.labels.get("eks.amazonaws.com/fargate-profile").is_some()
+                        || node.is_some_and(|node| {
+                            is(node, "eks.amazonaws.com/compute-type", "fargate")
+                                || is(node, "kubernetes.io/os", "windows")
+                        }))
             })
             .collect();
         for &id in &left {

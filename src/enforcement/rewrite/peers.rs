@@ -78,24 +78,39 @@ impl Rewrite<'_> {
     pub(super) fn select_host_network(&mut self, with_pod_selector: bool) {
         for id in self.rules_of(None) {
             let Peers::Of(list) = &self.set.rule(id).peers else { continue };
-            let mut added = Vec::new();
+            let (mut added, mut maybe) = (Vec::new(), Vec::new());
             for peer in list {
                 let PeerMatch::Pods(pods) = &peer.matches else { continue };
                 let written = !with_pod_selector || peer.form == PeerForm::Pods;
                 let placed =
                     if written { self.placed(pods) } else { self.nodes_by_namespace(pods) };
+                if !written && self.may_be_nodes(pods) {
+                    let nodes = self.cluster.node_ids().collect();
+                    let matches = PeerMatch::Placed(Placed { nodes, ..Placed::default() });
+                    maybe.push(PeerSelector { matches, ..peer.clone() });
+                }
                 if placed != Placed::default() {
                     let matches = PeerMatch::Placed(placed);
                     added.push(PeerSelector { matches, ..peer.clone() });
                 }
             }
-            let Some(span) = added.first().map(|peer| peer.span) else { continue };
-            if let Some(Rule { peers: Peers::Of(list), .. }) = self.set.rules.get_mut(id.index()) {
-                list.extend(added);
+            if let Some(span) = added.first().map(|peer| peer.span) {
+                let rule = self.set.rules.get_mut(id.index());
+                if let Some(Rule { peers: Peers::Of(list), .. }) = rule {
+                    list.extend(added);
+                }
+                let text = "pods on their node's network match, and with them all of their node";
+                self.note_rule(EffectId::HostNetworkSelected, true, id, text.to_owned(), span);
             }
-            let text =
-                "pods on their node's network match, and with them all of their node".to_owned();
-            self.note_rule(EffectId::HostNetworkSelected, true, id, text, span);
+            if let Some(span) = maybe.first().map(|peer| peer.span) {
+                let rule = self.set.rule(id).clone();
+                let why = format!(
+                    "it matches nodes where the cluster has the namespace `{HOST_NETWORK_NAMESPACE}`, which the input does not show"
+                );
+                let doubt = Some(why.as_str().into());
+                self.add_rule(id, Rule { peers: Peers::Of(maybe), doubt, ..rule });
+                self.note_rule(EffectId::HostNetworkSelected, false, id, why, span);
+            }
         }
     }
 
@@ -123,6 +138,16 @@ impl Rewrite<'_> {
         placed.nodes.sort_unstable();
         placed.nodes.dedup();
         placed
+    }
+
+    /// Whether a selector may match the namespace of nodes, which the input does not have: every
+    /// selector without requirements does, and no other one is taken to.
+    fn may_be_nodes(&self, selector: &PodsMatch) -> bool {
+        let NamespaceMatch::Labelled(labels) = &selector.namespaces else { return false };
+        match self.cluster.find_namespace(HOST_NETWORK_NAMESPACE) {
+            None => labels.requirements().is_empty(),
+            Some(id) => labels.matches_namespace(self.cluster.namespace(id)).is_none(),
+        }
     }
 
     fn nodes_by_namespace(&self, selector: &PodsMatch) -> Placed {
@@ -356,7 +381,7 @@ impl Rewrite<'_> {
     }
 
     /// The pods that a policy is about, and those that it may be about.
-    fn selected(&self, id: PolicyId) -> [BTreeSet<PodId>; 2] {
+    pub(super) fn selected(&self, id: PolicyId) -> [BTreeSet<PodId>; 2] {
         let subject = &self.set.policy(id).subject;
         let (mut sure, mut maybe) = (BTreeSet::new(), BTreeSet::new());
         for id in self.cluster.pod_ids() {

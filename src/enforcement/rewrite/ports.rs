@@ -6,10 +6,10 @@ use crate::cluster::{NamespaceId, PodId};
 use crate::diagnostic::Span;
 use crate::net::{ConnectionSet, Protocol};
 use crate::policy::{
-    Direction, EffectId, PeerMatch, PeerSelector, Peers, PortMatch, PortSelector, Ports, Rule,
-    RuleId,
+    Direction, EffectId, PeerMatch, PeerSelector, Peers, PodsMatch, PolicyId, PortMatch,
+    PortSelector, Ports, Rule, RuleId,
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// A port by name, of a protocol.
@@ -324,6 +324,24 @@ impl Rewrite<'_> {
         true
     }
 
+    /// The pods that a rule's selectors may match.
+    fn peer_pods(&self, rule: &Rule) -> BTreeSet<PodId> {
+        let Peers::Of(list) = &rule.peers else { return BTreeSet::new() };
+        let selectors: Vec<&PodsMatch> = list
+            .iter()
+            .filter_map(|peer| match &peer.matches {
+                PeerMatch::Pods(pods) => Some(pods),
+                _ => None,
+            })
+            .collect();
+        let matched = |id: &PodId| {
+            let pod = self.cluster.pod(*id);
+            let namespace = self.cluster.namespace(pod.namespace);
+            selectors.iter().any(|own| own.matches(pod, namespace) != Some(false))
+        };
+        self.cluster.pod_ids().filter(matched).collect()
+    }
+
     /// More ports of an address than there is room for: which of them are lost is chance. All rules of
     /// a pod in a direction share the room.
     pub(super) fn limit_ports(&mut self, limit: usize) {
@@ -346,6 +364,18 @@ impl Rewrite<'_> {
             _ => false,
         };
         let all = self.rules_of(None);
+        // Every pod is an address of its own, whichever selectors match it.
+        let pods_of: HashMap<RuleId, BTreeSet<PodId>> =
+            all.iter().map(|&id| (id, self.peer_pods(self.set.rule(id)))).collect();
+        let subjects: HashMap<PolicyId, BTreeSet<PodId>> = all
+            .iter()
+            .map(|&id| self.set.rule(id).policy)
+            .map(|id| (id, self.selected(id)[1].clone()))
+            .collect();
+        let meet = |a: Option<&BTreeSet<PodId>>, b: Option<&BTreeSet<PodId>>| match (a, b) {
+            (Some(a), Some(b)) => !a.is_disjoint(b),
+            _ => false,
+        };
         // Few rules have peers in common: those of one policy, and of policies of one namespace.
         let mut groups: BTreeMap<(Option<NamespaceId>, usize), Vec<RuleId>> = BTreeMap::new();
         for &id in &all {
@@ -357,8 +387,14 @@ impl Rewrite<'_> {
         for group in groups.values() {
             for &id in group {
                 let rule = self.set.rule(id);
-                let others = group.iter().map(|&other| self.set.rule(other));
-                let total: usize = others.filter(|other| same(rule, other)).map(count).sum();
+                let together = |other: &&RuleId| {
+                    let theirs = self.set.rule(**other);
+                    let subjects = (subjects.get(&rule.policy), subjects.get(&theirs.policy));
+                    meet(subjects.0, subjects.1)
+                        && (same(rule, theirs) || meet(pods_of.get(&id), pods_of.get(other)))
+                };
+                let others = group.iter().filter(together).map(|&other| self.set.rule(other));
+                let total: usize = others.map(count).sum();
                 if total > limit {
                     over.push((id, total, rule.ports.clone(), rule.span));
                 }
