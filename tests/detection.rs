@@ -66,8 +66,14 @@ const EXPECTED: &[(&str, &str)] = &[
     ),
     ("cilium-nocm", "cilium@1.17.2"),
     ("cilium-other-ns-cm", "cilium@1.17.2"),
-    ("cilium-sctp", "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-node-selector-labels=false,enable-sctp=true"),
-    ("cilium-true", "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-node-selector-labels=false,enable-sctp=true"),
+    (
+        "cilium-sctp",
+        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-node-selector-labels=false,enable-sctp=true",
+    ),
+    (
+        "cilium-true",
+        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-node-selector-labels=false,enable-sctp=true",
+    ),
     ("eks-agent-off-strict", "aws-vpc-cni@1.19.2,family=ipv4,policy=off"),
     ("eks-agent-on-cm-without-key", "aws-vpc-cni@1.19.2,family=ipv4,policy=off"),
     ("eks-calico-policyonly", "calico@3.29.1,ipv6=off"),
@@ -88,10 +94,16 @@ const EXPECTED: &[(&str, &str)] = &[
     ("flannel-knp", "kube-network-policies@0.8,variant=standard"),
     ("gke-v1-calico", "calico@3.26.3"),
     ("gke-v1-none", "unknown"),
-    ("gke-v2", "cilium@1.15.10,enable-k8s-cluster-network-policy=false,enable-node-selector-labels=false,enable-sctp=false"),
+    (
+        "gke-v2",
+        "cilium@1.15.10,enable-k8s-cluster-network-policy=false,enable-node-selector-labels=false,enable-sctp=false",
+    ),
     ("k0s-kuberouter", "kube-router@2.4.1"),
     ("k3s-calico", "calico@3.29.1,ipv6=off"),
-    ("k3s-cilium", "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-node-selector-labels=false,enable-sctp=false"),
+    (
+        "k3s-cilium",
+        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-node-selector-labels=false,enable-sctp=false",
+    ),
     (
         "k3s-cilium-agent-first",
         "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-node-selector-labels=false,enable-sctp=false",
@@ -114,7 +126,10 @@ const EXPECTED: &[(&str, &str)] = &[
     ("kubeovn-npoff-nohost", "kube-ovn@1.13.2,enable-anp=false,enable-np=false"),
     ("mirror-azure-npm", "azure-npm@1.5.45"),
     ("mirror-calico", "calico@3.29.1,ipv6=off"),
-    ("mirror-cilium", "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-node-selector-labels=false,enable-sctp=false"),
+    (
+        "mirror-cilium",
+        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-node-selector-labels=false,enable-sctp=false",
+    ),
     ("nodes-only", "unknown"),
     ("ocp-calico", "calico@3.29.1,ipv6=off"),
     ("ocp-nodes-ann-only", "unknown"),

@@ -4,7 +4,7 @@ use super::divergence::{Cause, Engines};
 use super::list::{RowEnd, join_ends};
 use super::world::World;
 use crate::enforcement::{Change, Cni, Effective, enforce};
-use crate::engine::{Difference, differences};
+use crate::engine::{Difference, differences, undecided};
 use crate::net::{ConnectionSet, Family};
 
 /// Every connection on which two CNIs differ.
@@ -18,6 +18,10 @@ pub struct CniDiff {
     pub rows: Vec<DiffRow>,
     /// What one of them makes of a policy or a rule and the other does not, or elsewise.
     pub rules: Vec<RuleDiff>,
+    /// Those of the two of which nobody knows whether they enforce anything.
+    pub unsure: Vec<String>,
+    /// Connections that are not compared: of one of the two nobody can say what becomes of them.
+    pub apart: ConnectionSet,
 }
 
 /// What one of two CNIs makes of a policy or a rule, and the other does not.
@@ -53,8 +57,39 @@ pub struct DiffChange {
     pub unknown_after: ConnectionSet,
     /// The family that it is about, where the families of the ends differ.
     pub family: Option<Family>,
+    /// Whether it is about a pod and the node that it runs on, and not about other nodes.
+    pub own_node: bool,
     /// Why: which CNI, and what it makes of which policy.
     pub causes: Vec<(String, Cause)>,
+}
+
+/// What becomes of two ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Turn {
+    /// Something opens, and nothing may have been open.
+    Opened,
+    /// Something closes, and nothing stays open.
+    Closed,
+    /// Some of it opens or closes.
+    Changed,
+    /// It cannot be said whether anything opens or closes.
+    Undetermined,
+}
+
+impl DiffChange {
+    /// What becomes of the two ends, for sure.
+    pub fn turn(&self) -> Turn {
+        let maybe_before = self.before.union(&self.unknown_before);
+        let maybe_after = self.after.union(&self.unknown_after);
+        let opens = !self.after.difference(&maybe_before).is_empty();
+        let closes = !self.before.difference(&maybe_after).is_empty();
+        match (opens, closes) {
+            (false, false) => Turn::Undetermined,
+            (true, false) if maybe_before.is_empty() => Turn::Opened,
+            (false, true) if maybe_after.is_empty() => Turn::Closed,
+            _ => Turn::Changed,
+        }
+    }
 }
 
 /// Compares two CNIs; `None` is what the policies declare.
@@ -65,6 +100,7 @@ pub fn cni_diff(world: &World, before: Option<&Cni>, after: Option<&Cni>) -> Cni
     };
     let (old, new) = (effective(before), effective(after));
     let engines = [Engines::under(world, before, &old), Engines::under(world, after, &new)];
+    let apart = undecided(engines[0].effective()).union(&undecided(engines[1].effective()));
     let found = differences(engines[0].effective(), engines[1].effective(), world.options.family);
     let names = [before, after].map(|cni| cni.map_or("as declared".to_owned(), Cni::brief));
     let rows = found.iter().map(|difference| {
@@ -85,8 +121,13 @@ pub fn cni_diff(world: &World, before: Option<&Cni>, after: Option<&Cni>) -> Cni
     let mut rules = only(&old, &new, false);
     rules.extend(only(&new, &old, true));
     rules.sort_by_key(|rule| (rule.change.span, rule.after, rule.change.effect));
+    let unsure = [&old, &new].into_iter().zip(&names);
+    let unsure = unsure
+        .filter(|(effective, _)| effective.policies.dataplane.unknown_enforcer)
+        .map(|(_, name)| name.clone())
+        .collect();
     let [before, after] = names;
-    CniDiff { before, after, rows, rules }
+    CniDiff { before, after, rows, rules, unsure, apart }
 }
 
 fn change(engines: &[Engines<'_>; 2], names: &[String; 2], found: &Difference) -> DiffChange {
@@ -105,6 +146,7 @@ fn change(engines: &[Engines<'_>; 2], names: &[String; 2], found: &Difference) -
         unknown_before: found.before.unknown.clone(),
         unknown_after: found.after.unknown.clone(),
         family: found.family,
+        own_node: found.own_node,
         causes,
     }
 }

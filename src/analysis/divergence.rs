@@ -22,6 +22,8 @@ pub struct Divergence {
     pub port: String,
     /// Of what was asked, what the policies declare allowed.
     pub allowed: ConnectionSet,
+    /// Of what was asked, that of which it cannot be said what they declare.
+    pub unknown: ConnectionSet,
     /// Why: each alone, or all together.
     pub causes: Vec<Cause>,
 }
@@ -120,6 +122,7 @@ impl<'a> Engines<'a> {
             effective: effective.on(protocol, port),
             port: format!("{protocol}/{port}"),
             allowed: declared.allowed.intersection(asked),
+            unknown: declared.unknown.intersection(asked),
             causes: self.causes(source, destination, family, &parts, effective),
         })
     }
@@ -155,6 +158,10 @@ impl<'a> Engines<'a> {
             let policies = self.without(cni, without);
             evaluate(&world.cluster, &policies, flow) != effective
         };
+        // Where the enforcer does what is declared there is nothing to explain.
+        if evaluate(&world.cluster, &world.declared, flow) == effective {
+            return Vec::new();
+        }
         let mut found: Vec<EffectId> =
             self.effects.iter().copied().filter(|effect| differs(&[*effect])).collect();
         let sides = [&world.declared, self.effective.policies()];
@@ -217,8 +224,10 @@ impl<'a> Engines<'a> {
                 }),
             })
         };
-        let decides = |change: &&Change| {
-            change.rule.is_some_and(|id| decisive.contains(&place_of(declared.rule(id))))
+        let decides = |change: &&Change| match (change.rule, change.policy) {
+            (Some(id), _) => decisive.contains(&place_of(declared.rule(id))),
+            (None, Some(policy)) => decisive.iter().any(|(own, ..)| *own == policy),
+            (None, None) => false,
         };
         let change = near()
             .find(decides)

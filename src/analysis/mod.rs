@@ -28,7 +28,7 @@ mod truth_table;
 mod world;
 
 pub use answer::{Answer, CanAnswer, Group};
-pub use cni_diff::{CniDiff, DiffChange, DiffRow, RuleDiff, cni_diff};
+pub use cni_diff::{CniDiff, DiffChange, DiffRow, RuleDiff, Turn, cni_diff};
 pub use divergence::{Cause, Divergence, Engines};
 pub use endpoint::{Endpoint, EndpointError, Member, Scope, parse_resolution, resolve_endpoint};
 pub use inventory::{Inventory, NamespaceRow, PolicyRow, WorkloadRow, inventory};

@@ -192,6 +192,7 @@ pub(super) fn divergence(
     Divergence {
         port: ports.to_string(),
         allowed,
+        unknown: ConnectionSet::empty(),
         declared,
         effective: obstacle.decision,
         causes: vec![Cause {

@@ -3,7 +3,7 @@
 use super::Status;
 use super::args::{DiffArgs, DiffFormat, Global};
 use super::console;
-use crate::analysis::cni_diff;
+use crate::analysis::{DiffRow, Turn, cni_diff};
 use crate::render;
 
 /// Compares two CNIs on the same manifests: 0 if nothing changes, 1 if something does, 3 if it cannot be
@@ -19,8 +19,8 @@ pub(super) fn run(args: &DiffArgs, global: &Global) -> Status {
         DiffFormat::Json => console::print_json(&render::cni_diff_json(&world, &diff)),
         DiffFormat::Md => console::print(&render::cni_diff_markdown(&world, &diff)),
     }
-    let known = |row: &crate::analysis::DiffRow| row.change.before != row.change.after;
-    if diff.rows.is_empty() {
+    let known = |row: &DiffRow| row.change.turn() != Turn::Undetermined;
+    if diff.rows.is_empty() && diff.apart.is_empty() {
         Status::Success
     } else if diff.rows.iter().any(known) {
         Status::Denied

@@ -16,7 +16,7 @@ impl Version {
         let text = text.strip_prefix(['v', 'V']).unwrap_or(text);
         let end = text.find(['-', '+', '_']).unwrap_or(text.len());
         let mut parts = text[..end].split('.').map(str::parse::<u32>);
-        let (major, minor) = (parts.next()?.ok()?, parts.next().unwrap_or(Ok(0)).ok()?);
+        let (major, minor) = (parts.next()?.ok()?, parts.next()?.ok()?);
         let patch = parts.next().unwrap_or(Ok(0)).ok()?;
         parts.next().is_none().then_some(Self(major, minor, patch))
     }
@@ -111,6 +111,9 @@ impl Cni {
             }
         }
         for (name, value) in pairs {
+            if cni.options.iter().any(|(known, _)| *known == name) {
+                return fail(format!("`{name}` is set twice"));
+            }
             cni.set(&name, &value)?;
         }
         Ok(cni)
@@ -284,6 +287,8 @@ mod tests {
             "cilium@new",
             "cilium,enable-sctp",
             "cilium,enable-sctp=maybe",
+            "cilium@1",
+            "cilium,enable-sctp=true,enable-sctp=false",
             "cilium@1.19@2",
             "cilium@1.2.3.4",
             "cilium,x=y",

@@ -124,7 +124,11 @@ impl<'c> Objects<'c> {
             }
             From::TagDate(image, date) => {
                 let all = self.clues.iter().flat_map(|clue| &clue.containers);
-                let mut own = all.filter(|c| ends_with(&c.image, image));
+                // An image by its number alone may be any.
+                let mut own = all.filter(|c| {
+                    let number = path(&c.image) == "sha256" && is_own(cni.profile, c);
+                    number || ends_with(&c.image, image)
+                });
                 let found = own.next().map(|container| {
                     let tag = tag(&container.image).unwrap_or_default();
                     let own = tag.strip_prefix('v').and_then(|tag| tag.get(..date.len()));

@@ -87,7 +87,7 @@ struct Row {
 }
 
 /// What none of these models, which are of one cluster, tells apart.
-fn nodes(models: &[&Model<'_>], only: Option<Family>) -> Vec<GraphNode> {
+pub(super) fn nodes(models: &[&Model<'_>], only: Option<Family>) -> Vec<GraphNode> {
     let Some(first) = models.first() else { return Vec::new() };
     let cluster = first.cluster();
     let mut nodes = Vec::new();
@@ -196,7 +196,7 @@ fn row(
 }
 
 /// The families to evaluate: all that both ends have for sure, else the first they may have.
-fn families(model: &Model<'_>, a: &Peer, b: &Peer, only: Option<Family>) -> Vec<Family> {
+pub(super) fn families(model: &Model<'_>, a: &Peer, b: &Peer, only: Option<Family>) -> Vec<Family> {
     let cluster = model.cluster();
     let mut common = common_families(cluster, a, b);
     let unknown = |peer: &Peer| match peer {
@@ -225,7 +225,7 @@ fn is_open(model: &Model<'_>, source: &GraphNode, destination: &GraphNode) -> bo
 
 /// A pair of ends that stands for all pairs of two nodes; two pods where there are two, as a pod
 /// that reaches itself says nothing.
-fn representatives(
+pub(super) fn representatives(
     model: &Model<'_>,
     source: &GraphNode,
     destination: &GraphNode,
@@ -256,56 +256,4 @@ fn representatives(
         return None;
     }
     Some((peer(source)?, peer(destination)?))
-}
-
-/// Two ends between which two policy sets differ.
-#[derive(Clone, Debug)]
-pub struct Difference {
-    /// Who connects.
-    pub source: GraphNode,
-    /// To whom.
-    pub destination: GraphNode,
-    /// The family that it is about, where both ends have several and these differ.
-    pub family: Option<Family>,
-    /// The verdict of the first set.
-    pub before: Verdict,
-    /// That of the second.
-    pub after: Verdict,
-    /// Two ends that stand for all, and a family that both have.
-    pub sample: (Peer, Peer, Family),
-}
-
-/// Every difference between the policies of two models of one cluster, in the order of the graph's
-/// nodes.
-pub fn differences(before: &Model<'_>, after: &Model<'_>, only: Option<Family>) -> Vec<Difference> {
-    let nodes = nodes(&[before, after], only);
-    let rows: Vec<Vec<Difference>> = nodes
-        .par_iter()
-        .map(|source| {
-            let mut row = Vec::new();
-            for destination in &nodes {
-                let Some((a, b)) = representatives(before, source, destination) else { continue };
-                let each: Vec<_> = families(before, &a, &b, only)
-                    .into_iter()
-                    .map(|f| (f, before.by_policy(&a, &b, f), after.by_policy(&a, &b, f)))
-                    .collect();
-                let alike = each.windows(2).all(|p| (&p[0].1, &p[0].2) == (&p[1].1, &p[1].2));
-                let count = if alike { 1 } else { each.len() };
-                for (family, old, new) in each.into_iter().take(count) {
-                    if old != new {
-                        row.push(Difference {
-                            source: source.clone(),
-                            destination: destination.clone(),
-                            family: (!alike).then_some(family),
-                            before: old,
-                            after: new,
-                            sample: (a.clone(), b.clone(), family),
-                        });
-                    }
-                }
-            }
-            row
-        })
-        .collect();
-    rows.into_iter().flatten().collect()
 }

@@ -12,6 +12,7 @@
 //! ```
 
 mod classes;
+mod difference;
 mod graph;
 mod matching;
 mod model;
@@ -20,7 +21,8 @@ pub mod reference;
 mod trace;
 mod verdict;
 
-pub use graph::{Difference, GraphEdge, GraphNode, ReachabilityGraph, differences};
+pub use difference::{Difference, differences, undecided};
+pub use graph::{GraphEdge, GraphNode, ReachabilityGraph};
 pub use model::Model;
 pub use peer::{Peer, common_families};
 pub use trace::{

@@ -115,6 +115,14 @@ impl Verdict {
         }
     }
 
+    /// Without these connections.
+    pub(super) fn apart_from(&self, connections: &ConnectionSet) -> Self {
+        Self {
+            allowed: self.allowed.difference(connections),
+            unknown: self.unknown.difference(connections),
+        }
+    }
+
     /// Without what nothing can be said of.
     pub(super) fn but(&self, unverified: &ConnectionSet) -> Self {
         Self {

@@ -283,6 +283,9 @@ fn divergence_lines(world: &World, group: &Group, divergence: &Divergence) -> Ve
     // Of many ports it is what the policies let through that tells the difference.
     let (mut verdict, mut on) = if single {
         (decision_word(divergence.declared).to_owned(), String::new())
+    } else if divergence.allowed.is_empty() && !divergence.unknown.is_empty() {
+        let on = format!("on {}; ", shown(&divergence.unknown));
+        (decision_word(Decision::Unknown).to_owned(), on)
     } else if divergence.allowed.is_empty() {
         (decision_word(Decision::Denied).to_owned(), String::new())
     } else {

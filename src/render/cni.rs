@@ -135,8 +135,11 @@ pub fn can_all_text(answers: &[(Cni, CanAnswer)]) -> String {
 
 fn ports(answer: &CanAnswer) -> String {
     match answer.groups.as_slice() {
-        [group] if answer.answer != Answer::Denied => group.allowed.to_string(),
-        _ => "-".into(),
+        _ if answer.answer == Answer::Denied => "-".into(),
+        [group] if group.unknown.is_empty() => group.allowed.to_string(),
+        [group] if group.allowed.is_empty() => format!("? {}", group.unknown),
+        [group] => format!("{} ? {}", group.allowed, group.unknown),
+        _ => "differ".into(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::style::{bold, dim, verdict};
 use super::table::{self, count};
-use crate::analysis::{Cause, CniDiff, DiffRow, Length, RuleDiff, World};
+use crate::analysis::{Cause, CniDiff, DiffChange, DiffRow, Length, RuleDiff, Turn, World};
 use crate::net::ConnectionSet;
 use serde_json::{Value, json};
 
@@ -17,18 +17,36 @@ struct Tally {
 
 /// The sign of a row: what the second CNI opens, closes, or changes.
 fn sign(row: &DiffRow, tally: &mut Tally) -> &'static str {
-    let change = &row.change;
-    let (mark, number) = if change.before == change.after {
-        ("?", &mut tally.undetermined)
-    } else if change.before.is_empty() {
-        ("+", &mut tally.added)
-    } else if change.after.is_empty() {
-        ("-", &mut tally.removed)
-    } else {
-        ("~", &mut tally.changed)
+    let (mark, number) = match row.change.turn() {
+        Turn::Opened => ("+", &mut tally.added),
+        Turn::Closed => ("-", &mut tally.removed),
+        Turn::Changed => ("~", &mut tally.changed),
+        Turn::Undetermined => ("?", &mut tally.undetermined),
     };
     *number += 1;
     mark
+}
+
+/// What a row is about, where that is not all: a family, the pod's own node.
+fn only(change: &DiffChange) -> String {
+    let mut out = String::new();
+    if change.own_node {
+        out.push_str(" (its own node)");
+    }
+    if let Some(family) = change.family {
+        out.push_str(&format!(" ({family} only)"));
+    }
+    out
+}
+
+/// What is allowed and what is not known, in words.
+fn side(allowed: &ConnectionSet, unknown: &ConnectionSet) -> String {
+    match (allowed.is_empty(), unknown.is_empty()) {
+        (true, true) => "none".into(),
+        (false, true) => ports(allowed),
+        (true, false) => format!("undetermined on {}", ports(unknown)),
+        (false, false) => format!("{}, undetermined on {}", ports(allowed), ports(unknown)),
+    }
 }
 
 fn ports(set: &ConnectionSet) -> String {
@@ -52,25 +70,30 @@ pub fn cni_diff_text(world: &World, diff: &CniDiff) -> String {
             out.push_str(&format!("  {line}\n"));
         }
     }
+    for name in &diff.unsure {
+        out.push_str(&format!(
+            "\nwhether {name} enforces anything is not known: what policies deny is undetermined\n"
+        ));
+    }
+    if !diff.apart.is_empty() {
+        out.push_str(&format!(
+            "\nnot compared: {}, of which it cannot be said what becomes of it\n",
+            diff.apart
+        ));
+    }
     out.push_str("\nConnections\n");
     let mut tally = Tally::default();
     for row in &diff.rows {
         let mark = sign(row, &mut tally);
         let change = &row.change;
+        let before = side(&change.before, &change.unknown_before);
+        let after = side(&change.after, &change.unknown_after);
         let mut what = match mark {
-            "+" => ports(&change.after),
-            "-" => ports(&change.before),
-            "~" => format!("{} → {}", ports(&change.before), ports(&change.after)),
-            _ => String::new(),
+            "+" => after,
+            "-" => before,
+            _ => format!("{before} → {after}"),
         };
-        if !change.unknown_after.is_empty() {
-            what.push_str(&format!("  undetermined: {}", ports(&change.unknown_after)));
-        } else if !change.unknown_before.is_empty() {
-            what.push_str(&format!("  undetermined before: {}", ports(&change.unknown_before)));
-        }
-        if let Some(family) = change.family {
-            what.push_str(&format!(" ({family} only)"));
-        }
+        what.push_str(&only(change));
         let colour = match mark {
             "+" => "allowed",
             "-" => "denied",
@@ -135,7 +158,14 @@ pub fn cni_diff_json(world: &World, diff: &CniDiff) -> Value {
                 "after": super::json::ports(&change.after),
                 "undeterminedBefore": super::json::ports(&change.unknown_before),
                 "undeterminedAfter": super::json::ports(&change.unknown_after),
+                "change": match change.turn() {
+                    Turn::Opened => "opened",
+                    Turn::Closed => "closed",
+                    Turn::Changed => "changed",
+                    Turn::Undetermined => "undetermined",
+                },
                 "family": change.family.map(|family| family.to_string()),
+                "ownNode": change.own_node,
                 "causes": change.causes.iter().map(cause).collect::<Vec<_>>(),
             })
         })
@@ -154,6 +184,7 @@ pub fn cni_diff_json(world: &World, diff: &CniDiff) -> Value {
         "before": diff.before,
         "after": diff.after,
         "rules": rules,
+        "notCompared": super::json::ports(&diff.apart),
         "rows": rows,
     })
 }
@@ -161,6 +192,9 @@ pub fn cni_diff_json(world: &World, diff: &CniDiff) -> Value {
 /// The differences as two Markdown tables, of rules and of connections.
 pub fn cni_diff_markdown(world: &World, diff: &CniDiff) -> String {
     let cell = |text: &str| text.replace('|', "\\|");
+    if diff.rules.is_empty() && diff.rows.is_empty() {
+        return format!("No difference between {} and {}.\n", diff.before, diff.after);
+    }
     let mut out = String::new();
     if !diff.rules.is_empty() {
         out.push_str("| CNI | Effect | Where | Policy | What |\n|---|---|---|---|---|\n");
@@ -184,18 +218,11 @@ pub fn cni_diff_markdown(world: &World, diff: &CniDiff) -> String {
             .iter()
             .map(|(cni, cause)| format!("{cni}: {} ({})", cause.text, cause.effect))
             .collect();
-        let side = |allowed: &ConnectionSet, unknown: &ConnectionSet| {
-            let mut text = allowed.to_string();
-            if !unknown.is_empty() {
-                text.push_str(&format!(", undetermined: {unknown}"));
-            }
-            text
-        };
         out.push_str(&format!(
             "| {} | {} | {} | {} | {} | {} |\n",
             sign(row, &mut tally),
             cell(&row.source.name(world, Length::Short)),
-            cell(&row.destination.name(world, Length::Short)),
+            cell(&(row.destination.name(world, Length::Short) + &only(&row.change))),
             side(&row.change.before, &row.change.unknown_before),
             side(&row.change.after, &row.change.unknown_after),
             cell(&why.join("; "))

@@ -6,6 +6,7 @@ use crate::analysis::{Length, Listing, Row, RowEnd, World};
 use crate::cluster::WorkloadId;
 use crate::enforcement::Enforcement;
 use crate::net::{ConnectionSet, Family};
+use crate::policy::Certainty;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A table; rows that differ in their source only are joined where they cover a whole namespace.
@@ -90,6 +91,17 @@ fn footer(world: &World, listing: &Listing) -> String {
             "not listed: a node, and so {}{more} on it, always reaches the pods that run on it\n",
             names.join(", ")
         ));
+    }
+    match world.policies.dataplane.reaches_own_node {
+        Certainty::No => {}
+        Certainty::Maybe => {
+            out.push_str(
+                "not listed: nobody has verified whether a pod always reaches its own node\n",
+            );
+        }
+        Certainty::Yes => {
+            out.push_str("not listed: a pod always reaches the node that it runs on\n");
+        }
     }
     out
 }

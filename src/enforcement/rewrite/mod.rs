@@ -355,7 +355,7 @@ impl Rewrite<'_> {
             match certainty {
                 Certainty::Yes => {}
                 Certainty::Maybe => {
-                    let why = format!("{} enforces it {about}", self.cni.name());
+                    let why = format!("{kind} is enforced {about}");
                     self.doubt_policy(EffectId::ApiIgnored, id, why);
                 }
                 Certainty::No => {

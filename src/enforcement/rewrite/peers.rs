@@ -33,7 +33,6 @@ fn everywhere(cidr: IpNet, span: Span) -> PeerSelector {
 
 impl Rewrite<'_> {
     pub(super) fn blocks_reach(&mut self, pods: bool, nodes: bool, sure: bool, when: &When) {
-        let reach = Reach { pods, nodes };
         let all: Vec<RuleId> = self
             .all_policies()
             .into_iter()
@@ -47,10 +46,13 @@ impl Rewrite<'_> {
             let narrowed: Vec<PeerSelector> = list
                 .iter()
                 .map(|peer| match &peer.matches {
-                    PeerMatch::Addresses(set, _) => PeerSelector {
-                        matches: PeerMatch::Addresses(set.clone(), reach),
-                        ..peer.clone()
-                    },
+                    PeerMatch::Addresses(set, reach) => {
+                        let reach = Reach { pods: pods && reach.pods, nodes: nodes && reach.nodes };
+                        PeerSelector {
+                            matches: PeerMatch::Addresses(set.clone(), reach),
+                            ..peer.clone()
+                        }
+                    }
                     _ => peer.clone(),
                 })
                 .collect();
@@ -248,17 +250,15 @@ impl Rewrite<'_> {
                 let net = IpSet::block(*net);
                 if *allows { all.union(&net) } else { all.difference(&net) }
             });
-            let (sure, maybe) = match self.cni.option("backend") {
-                Some("iptables") => (iptables, None),
-                Some("nftables") => (nftables, None),
-                _ => {
-                    // What both have is what neither lacks.
-                    let lacking = iptables.difference(&nftables);
-                    let both = iptables.difference(&lacking);
-                    let either = nftables.union(&iptables);
-                    let maybe = super::outside(&either, &both);
-                    (both, maybe)
-                }
+            let (sure, maybe) = if self.cni.option("backend") == Some("nftables") {
+                (nftables, None)
+            } else {
+                // What both have is what neither lacks.
+                let lacking = iptables.difference(&nftables);
+                let both = iptables.difference(&lacking);
+                let either = nftables.union(&iptables);
+                let maybe = super::outside(&either, &both);
+                (both, maybe)
             };
             if sure == declared && maybe.is_none() {
                 continue;
@@ -286,8 +286,11 @@ impl Rewrite<'_> {
                     }
                 }
                 Some(maybe) => {
-                    let why =
-                        "that depends on `backend` (`--cni kube-router,backend=…`)".to_owned();
+                    let why = match self.cni.option("backend") {
+                        Some(_) => "nobody has verified which entry counts with iptables",
+                        None => "that depends on `backend` (`--cni kube-router,backend=…`)",
+                    };
+                    let why = why.to_owned();
                     self.doubt_peers(id, Peers::Of(kept), Peers::Of(vec![with(maybe)]), why);
                 }
             }
