@@ -23,63 +23,63 @@ const EXPECTED: &[(&str, &str)] = &[
     ("app-pod-named-kube-router", "-"),
     ("calico-and-cilium", "unknown!"),
     ("calico-env-false", "calico@3.29.1,ipv6=off"),
-    ("calico-felix-node-only", "calico@3.29.1"),
+    ("calico-felix-node-only", "calico@3.29.1,ipv6=on"),
     ("calico-felix-off-noenv", "calico@3.29.1,ipv6=off"),
     ("calico-felix-on-env-off", "calico@3.29.1,ipv6=off"),
     ("canal", "canal@3.28,ipv6=off"),
     (
         "cilium-always",
-        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-node-selector-labels=false,enable-policy=always,enable-sctp=false",
+        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-k8s-networkpolicy=true,enable-policy=always,enable-sctp=false,policy-cidr-match-mode=none",
     ),
     (
         "cilium-and-kindnet-old",
-        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-node-selector-labels=false,enable-sctp=false",
+        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-k8s-networkpolicy=true,enable-policy=default,enable-sctp=false,policy-cidr-match-mode=none",
     ),
     (
         "cilium-argsnever",
-        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-node-selector-labels=false,enable-policy=never,enable-sctp=false",
+        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-k8s-networkpolicy=true,enable-policy=never,enable-sctp=false,policy-cidr-match-mode=none",
     ),
     ("cilium-envoy-only", "unknown"),
     (
         "cilium-k8snpoff",
-        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-k8s-networkpolicy=false,enable-node-selector-labels=false,enable-sctp=false",
+        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-k8s-networkpolicy=false,enable-policy=default,enable-sctp=false,policy-cidr-match-mode=none",
     ),
     (
         "cilium-match-brackets",
-        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-node-selector-labels=false,enable-sctp=false,policy-cidr-match-mode=nodes",
+        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-k8s-networkpolicy=true,enable-policy=default,enable-sctp=false,policy-cidr-match-mode=nodes",
     ),
     (
         "cilium-match-commasp",
-        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-node-selector-labels=false,enable-sctp=false,policy-cidr-match-mode=pods,nodes",
+        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-k8s-networkpolicy=true,enable-policy=default,enable-sctp=false,policy-cidr-match-mode=pods,nodes",
     ),
     (
         "cilium-match-nodes",
-        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-node-selector-labels=false,enable-sctp=false,policy-cidr-match-mode=nodes",
+        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-k8s-networkpolicy=true,enable-policy=default,enable-sctp=false,policy-cidr-match-mode=nodes",
     ),
     (
         "cilium-match-podsnodes",
-        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-node-selector-labels=false,enable-sctp=false,policy-cidr-match-mode=pods,nodes",
+        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-k8s-networkpolicy=true,enable-policy=default,enable-sctp=false,policy-cidr-match-mode=pods,nodes",
     ),
     (
         "cilium-never",
-        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-node-selector-labels=false,enable-policy=never,enable-sctp=false",
+        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-k8s-networkpolicy=true,enable-policy=never,enable-sctp=false,policy-cidr-match-mode=none",
     ),
     ("cilium-nocm", "cilium@1.17.2"),
     ("cilium-other-ns-cm", "cilium@1.17.2"),
     (
         "cilium-sctp",
-        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-node-selector-labels=false,enable-sctp=true",
+        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-k8s-networkpolicy=true,enable-policy=default,enable-sctp=true,policy-cidr-match-mode=none",
     ),
     (
         "cilium-true",
-        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-node-selector-labels=false,enable-sctp=true",
+        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-k8s-networkpolicy=true,enable-policy=default,enable-sctp=true,policy-cidr-match-mode=none",
     ),
     ("eks-agent-off-strict", "aws-vpc-cni@1.19.2,family=ipv4,policy=off"),
     ("eks-agent-on-cm-without-key", "aws-vpc-cni@1.19.2,family=ipv4,policy=off"),
     ("eks-calico-policyonly", "calico@3.29.1,ipv6=off"),
     (
         "eks-cilium-chained",
-        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-node-selector-labels=false,enable-sctp=false",
+        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-k8s-networkpolicy=true,enable-policy=default,enable-sctp=false,policy-cidr-match-mode=none",
     ),
     ("eks-ipv6", "aws-vpc-cni@1.19.2,family=ipv6,policy=standard"),
     ("eks-off-default", "aws-vpc-cni@1.19.2,family=ipv4,policy=off"),
@@ -92,43 +92,43 @@ const EXPECTED: &[(&str, &str)] = &[
     ("flannel", "flannel@0.26.7"),
     ("flannel-and-cilium-crds", "flannel@0.26.7"),
     ("flannel-knp", "kube-network-policies@0.8,variant=standard"),
-    ("gke-v1-calico", "calico@3.26.3"),
+    ("gke-v1-calico", "calico@3.26.3,ipv6=on"),
     ("gke-v1-none", "unknown"),
     (
         "gke-v2",
-        "cilium@1.15.10,enable-k8s-cluster-network-policy=false,enable-node-selector-labels=false,enable-sctp=false",
+        "cilium@1.15.10,enable-k8s-cluster-network-policy=false,enable-k8s-networkpolicy=true,enable-policy=default,enable-sctp=false,policy-cidr-match-mode=none",
     ),
-    ("k0s-kuberouter", "kube-router@2.4.1"),
+    ("k0s-kuberouter", "kube-router@2.4.1,run-firewall=true"),
     ("k3s-calico", "calico@3.29.1,ipv6=off"),
     (
         "k3s-cilium",
-        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-node-selector-labels=false,enable-sctp=false",
+        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-k8s-networkpolicy=true,enable-policy=default,enable-sctp=false,policy-cidr-match-mode=none",
     ),
     (
         "k3s-cilium-agent-first",
-        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-node-selector-labels=false,enable-sctp=false",
+        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-k8s-networkpolicy=true,enable-policy=default,enable-sctp=false,policy-cidr-match-mode=none",
     ),
-    ("k3s-default", "kube-router"),
+    ("k3s-default", "kube-router,run-firewall=true"),
     ("k3s-disabled", "kube-router,run-firewall=false"),
     ("k3s-disabled-agent-first", "kube-router,run-firewall=false"),
-    ("k3s-disabled-false", "kube-router"),
+    ("k3s-disabled-false", "kube-router,run-firewall=true"),
     ("kind-0.23", "kindnet,network-policy=false"),
-    ("kind-0.24", "kindnet"),
+    ("kind-0.24", "kindnet,network-policy=true"),
     ("kindnet-dgst", "kindnet"),
     ("kindnet-sigs", "kindnet@1.0.1"),
     ("knp-digest", "kube-network-policies@1.0,variant=npa-v1alpha2"),
     ("knp-renamed-container", "kube-network-policies@1.0,variant=npa-v1alpha2"),
-    ("kubeovn", "kube-ovn@1.13.2,enable-anp=true"),
+    ("kubeovn", "kube-ovn@1.13.2,enable-anp=true,enable-np=true"),
     (
         "kubeovn-and-cilium-chain",
-        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-node-selector-labels=false,enable-sctp=false",
+        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-k8s-networkpolicy=true,enable-policy=default,enable-sctp=false,policy-cidr-match-mode=none",
     ),
     ("kubeovn-npoff-nohost", "kube-ovn@1.13.2,enable-anp=false,enable-np=false"),
     ("mirror-azure-npm", "azure-npm@1.5.45"),
     ("mirror-calico", "calico@3.29.1,ipv6=off"),
     (
         "mirror-cilium",
-        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-node-selector-labels=false,enable-sctp=false",
+        "cilium@1.17.2,enable-k8s-cluster-network-policy=false,enable-k8s-networkpolicy=true,enable-policy=default,enable-sctp=false,policy-cidr-match-mode=none",
     ),
     ("nodes-only", "unknown"),
     ("ocp-calico", "calico@3.29.1,ipv6=off"),
@@ -158,7 +158,7 @@ fn each_file_shows_its_cni() {
     let mut wrong = Vec::new();
     for (file, expected) in EXPECTED {
         let world = world(&folder.join(format!("{file}.yaml")));
-        let mut found = world.cni.as_ref().map_or("-".to_owned(), Cni::brief);
+        let mut found = world.cni.as_ref().map_or("-".to_owned(), Cni::to_string);
         if world.diagnostics.iter().any(|d| d.code == Code::SeveralEnforcers) {
             found.push('!');
         }

@@ -214,9 +214,23 @@ impl Cni {
 impl Cni {
     /// Its name and version, and the settings that are not the usual ones.
     pub fn brief(&self) -> String {
+        fn rests_on(when: &When, name: &str, value: &str) -> bool {
+            match when {
+                When::Is(own, wanted) | When::Said(own, wanted) => *own == name && *wanted == value,
+                When::All(list) | When::Any(list) => {
+                    list.iter().any(|when| rests_on(when, name, value))
+                }
+                When::Always | When::Unverified | When::From(_) | When::Before(_) => false,
+            }
+        }
+        let profile = self.profile;
         let usual = |name: &str, value: &str| {
-            let option = self.profile.options.iter().find(|option| option.name == name);
-            option.is_some_and(|option| option.default == Some(value))
+            let mut options = profile.options.iter().filter(|option| option.name == name);
+            // What the program does where nothing is set, and nothing comes of it.
+            let mut readings = profile.readings.iter().filter(|reading| reading.option == name);
+            options.any(|option| option.default == Some(value))
+                || readings.any(|reading| reading.absent == Some(value))
+                    && !profile.traits.iter().any(|own| rests_on(&own.when, name, value))
         };
         let mut brief = self.clone();
         brief.options.retain(|(name, value)| !usual(name, value));

@@ -198,6 +198,8 @@ pub enum Habit {
     /// Blocks of one rule share a set with their exceptions: the most specific entry counts, or every
     /// exception.
     SharesBlockSets,
+    /// `::/0` stands for `2000::/3` and `fd00::/8`.
+    NarrowsIpv6Any,
     /// An exception overrides the blocks of other policies, but for more specific ones.
     LetsExceptOverride,
     /// So many ports of a block have room; which of more are lost is chance.
@@ -242,6 +244,7 @@ impl Habit {
             Self::SelectsHostNetwork { .. } => EffectId::HostNetworkSelected,
             Self::LeaksDirections => EffectId::CrossDirectionLeak,
             Self::SharesBlockSets => EffectId::SharedBlockSet,
+            Self::NarrowsIpv6Any => EffectId::Ipv6AnyNarrowed,
             Self::LetsExceptOverride => EffectId::ExceptOverrides,
             Self::LimitsPorts(_) => EffectId::PortCountLimit,
             Self::TakesEmptySelectorForAny => EffectId::EmptyNamespaceSelectorAny,

@@ -60,6 +60,8 @@ effects! {
     ExceptOverrides = "except-overrides": "lets an `except` override the blocks of other policies";
     /// An exception cuts other blocks of its rule.
     SharedBlockSet = "shared-block-set": "keeps the blocks of a rule in one set, exceptions included";
+    /// `::/0` is not every IPv6 address.
+    Ipv6AnyNarrowed = "ipv6-any-narrowed": "takes ::/0 for the addresses of 2000::/3 and fd00::/8";
     /// More ports than there is room for: some are lost.
     PortCountLimit = "port-count-limit": "has room for 24 ports of a block";
     /// Egress is judged by the Service's address and port.

@@ -150,7 +150,7 @@ pub(super) const PROFILE: CniProfile = CniProfile {
             option: "enable-node-selector-labels",
             from: From::Config("cilium-config", "enable-node-selector-labels"),
             values: &[("true", "true"), ("false", "false")],
-            absent: Some("false"),
+            absent: None,
             when: When::Always,
         },
         Reading {

@@ -44,6 +44,11 @@ pub(super) const PROFILE: CniProfile = CniProfile {
         },
         Trait { habit: Habit::DropsSctp, when: When::Unverified, source: "not verified" },
         Trait {
+            habit: Habit::NarrowsIpv6Any,
+            when: When::Always,
+            source: "kube-router: pkg/controllers/netpol/policy.go",
+        },
+        Trait {
             habit: Habit::SharesBlockSets,
             when: When::Always,
             source: "kube-router: pkg/controllers/netpol/policy.go",

@@ -146,6 +146,7 @@ impl Rewrite<'_> {
             }
             Habit::LeaksDirections => self.leak_directions(),
             Habit::SharesBlockSets => self.share_block_sets(),
+            Habit::NarrowsIpv6Any => self.narrow_ipv6_any(),
             Habit::LetsExceptOverride => self.let_except_override(),
             Habit::LimitsPorts(limit) => self.limit_ports(limit),
             Habit::TakesEmptySelectorForAny => self.take_empty_selector_for_any(),

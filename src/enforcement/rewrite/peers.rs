@@ -299,6 +299,31 @@ impl Rewrite<'_> {
         }
     }
 
+    /// `::/0` is entered as the blocks that it may be split into: global and unique local addresses.
+    pub(super) fn narrow_ipv6_any(&mut self) {
+        let any = EVERYWHERE[1];
+        let split = IpSet::blocks([
+            IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3)),
+            IpNet::V6(Ipv6Net::new_assert(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0), 8)),
+        ]);
+        for id in self.rules_of(None) {
+            let Some(rule) = self.set.rules.get_mut(id.index()) else { continue };
+            let Peers::Of(list) = &mut rule.peers else { continue };
+            let mut at = None;
+            for peer in list {
+                let PeerForm::Block { cidr, .. } = &peer.form else { continue };
+                let PeerMatch::Addresses(set, _) = &mut peer.matches else { continue };
+                if *cidr == any {
+                    *set = set.intersection(&split);
+                    at.get_or_insert(peer.span);
+                }
+            }
+            let Some(span) = at else { continue };
+            let text = "`::/0` is 2000::/3 and fd00::/8".to_owned();
+            self.note_rule(EffectId::Ipv6AnyNarrowed, true, id, text, span);
+        }
+    }
+
     /// Entries of all policies of a pod share a map in which the longest prefix decides: an exception
     /// cuts the blocks of every rule that the pod has, but for more specific ones.
     pub(super) fn let_except_override(&mut self) {
