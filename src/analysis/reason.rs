@@ -9,7 +9,8 @@ use crate::engine::{
 };
 use crate::net::{Family, IpSet};
 use crate::policy::{
-    Direction, EffectId, PeerMatch, Peers, PolicyId, PolicyKind, PortMatch, Ports, RuleId, TierName,
+    Direction, EffectId, PeerMatch, Peers, PolicyId, PolicyKind, PortMatch, PortSelector, Ports,
+    RuleId, TierName,
 };
 
 /// What decided one direction, or both.
@@ -411,6 +412,10 @@ fn has_baseline(world: &World, trace: &DirectionTrace) -> bool {
     trace.policies.iter().any(|policy| baseline.contains(&&policy.policy))
 }
 
+fn opens_nothing(port: &PortSelector) -> bool {
+    matches!(&port.matches, PortMatch::Numbers(set) if set.is_empty())
+}
+
 fn near(world: &World, miss: &NearMiss, other: &str) -> Option<(String, Span)> {
     let rule = world.policies.rule(miss.rule);
     let number = rule.index + 1;
@@ -434,8 +439,8 @@ fn near(world: &World, miss: &NearMiss, other: &str) -> Option<(String, Span)> {
             let ports = rule_ports(&rule.ports);
             let text = if miss.resolves {
                 format!("lets {} through on {ports}", short(other))
-            } else if matches!(&rule.ports, Ports::Of(list) if list.is_empty()) {
-                "opens no port any more".to_owned()
+            } else if matches!(&rule.ports, Ports::Of(list) if list.iter().all(opens_nothing)) {
+                format!("opens no port on {}", cni_name(world))
             } else {
                 format!("names ports that do not resolve there: {ports}")
             };

@@ -2,7 +2,7 @@
 
 use super::divergence::{Cause, Divergence};
 use super::world::World;
-use crate::cluster::{PodId, Service};
+use crate::cluster::{PodId, Service, private_addresses};
 use crate::diagnostic::Span;
 use crate::engine::{Decision, Peer};
 use crate::net::{ConnectionSet, Family};
@@ -73,7 +73,7 @@ pub(super) fn obstacle(
 }
 
 /// Why an egress that the pods' rules deny may be allowed all the same: a rule selects what the Service
-/// selects, on the Service's port, which is another one than the pods'.
+/// selects, or a block holds its address, on the port of the Service or of its pods.
 pub(super) fn opening(
     world: &World,
     source: &Peer,
@@ -84,10 +84,7 @@ pub(super) fn opening(
         return None;
     }
     let Peer::Pod(pod) = source else { return None };
-    let own = service_ports(service);
-    if !own.intersection(asked).is_empty() {
-        return None;
-    }
+    let own = service_ports(service).union(asked);
     let rules = isolating(world, *pod).flat_map(|(policy, _)| {
         policy.rules[Direction::Egress.index()].iter().map(|&id| world.policies.rule(id))
     });
@@ -95,7 +92,7 @@ pub(super) fn opening(
         rules.into_iter().find(|rule| reaches(world, rule, service, &own) != Certainty::No)?;
     let name = &service.name;
     let text = format!(
-        "a rule opens the port of Service {name}, not that of its pods: egress is judged before the port is translated, and which one counts is not relied on"
+        "a rule may be about Service {name} itself: egress is judged before its address and port are translated, and which ones count is not relied on"
     );
     Some(Obstacle { decision: Decision::Unknown, text, span: Some(rule.span) })
 }
@@ -134,8 +131,17 @@ fn reaches(world: &World, rule: &Rule, service: &Service, asked: &ConnectionSet)
                 // The packet has the Service's address, and blocks are compared with packets.
                 PeerMatch::Addresses(set, _) => {
                     let ips = &service.cluster_ips;
-                    let holds = ips.is_empty() || ips.iter().any(|&ip| set.contains(ip));
-                    if holds { Certainty::Maybe } else { Certainty::No }
+                    // One that the input does not have is a private one.
+                    let private = || {
+                        let private = Family::ALL.map(private_addresses);
+                        private.iter().any(|own| !set.intersection(own).is_empty())
+                    };
+                    let holds = ips.iter().any(|&ip| set.contains(ip));
+                    if holds || ips.is_empty() && private() {
+                        Certainty::Maybe
+                    } else {
+                        Certainty::No
+                    }
                 }
                 _ => Certainty::No,
             });
@@ -149,7 +155,10 @@ fn reaches(world: &World, rule: &Rule, service: &Service, asked: &ConnectionSet)
             let each = list.iter().map(|port| match &port.matches {
                 PortMatch::Numbers(set) => {
                     let both = set.intersection(asked);
-                    if !both.intersection(&own).is_empty() {
+                    // Of a range the first port alone is looked for among the Service's.
+                    let range =
+                        port.first.is_some_and(|(protocol, first)| !own.contains(protocol, first));
+                    if !both.intersection(&own).is_empty() && !range {
                         Certainty::Yes
                     } else if !both.is_empty() || !set.intersection(&own).is_empty() {
                         Certainty::Maybe

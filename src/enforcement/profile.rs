@@ -179,8 +179,10 @@ pub enum Habit {
         /// Nodes.
         nodes: bool,
     },
-    /// It sets a whole policy aside for one of these.
+    /// It sets a whole policy aside for one of these, in a direction that `policyTypes` lists.
     Rejects(&'static [Feature]),
+    /// The same in either direction, listed or not.
+    RejectsAnywhere(&'static [Feature]),
     /// It drops SCTP.
     DropsSctp,
     /// It leaves a family alone.
@@ -236,7 +238,7 @@ impl Habit {
             }
             Self::NarrowsEndPort => EffectId::EndPortNarrowed,
             Self::BlocksReach { .. } => EffectId::BlockNotCluster,
-            Self::Rejects(_) => EffectId::PolicyRejected,
+            Self::Rejects(_) | Self::RejectsAnywhere(_) => EffectId::PolicyRejected,
             Self::DropsSctp => EffectId::SctpDropped,
             Self::LeavesFamily(Family::V4) => EffectId::Ipv4Unpoliced,
             Self::LeavesFamily(Family::V6) => EffectId::Ipv6Unpoliced,

@@ -13,7 +13,7 @@ pub(super) const PROFILE: CniProfile = CniProfile {
     options: &[],
     traits: &[
         Trait {
-            habit: Habit::Rejects(&[Feature::NamedPort]),
+            habit: Habit::RejectsAnywhere(&[Feature::NamedPort]),
             when: When::Always,
             source: "weave: npc/analysis.go",
         },

@@ -132,7 +132,8 @@ impl Rewrite<'_> {
             Habit::NamedPorts(habit) => self.named_ports(habit, sure, when),
             Habit::NarrowsEndPort => self.narrow_end_port(sure, when),
             Habit::BlocksReach { pods, nodes } => self.blocks_reach(pods, nodes, sure, when),
-            Habit::Rejects(features) => self.reject(features, sure, when),
+            Habit::Rejects(features) => self.reject(features, true, sure, when),
+            Habit::RejectsAnywhere(features) => self.reject(features, false, sure, when),
             Habit::DropsSctp => self.drop_sctp(sure, when),
             Habit::LeavesFamily(family) => self.leave_family(family, sure),
             Habit::ReachesOwnNode => {

@@ -2,7 +2,7 @@
 
 use super::super::profile::When;
 use super::Rewrite;
-use crate::cluster::{NodeId, PodId};
+use crate::cluster::{Labels, NodeId, PodId};
 use crate::diagnostic::Span;
 use crate::net::IpSet;
 use crate::policy::{
@@ -80,7 +80,7 @@ impl Rewrite<'_> {
     pub(super) fn select_host_network(&mut self, with_pod_selector: bool) {
         for id in self.rules_of(None) {
             let Peers::Of(list) = &self.set.rule(id).peers else { continue };
-            let (mut added, mut maybe) = (Vec::new(), Vec::new());
+            let (mut added, mut maybe, mut named) = (Vec::new(), Vec::new(), Vec::new());
             for peer in list {
                 let PeerMatch::Pods(pods) = &peer.matches else { continue };
                 let written = !with_pod_selector || peer.form == PeerForm::Pods;
@@ -92,9 +92,23 @@ impl Rewrite<'_> {
                     maybe.push(PeerSelector { matches, ..peer.clone() });
                 }
                 if placed != Placed::default() {
+                    let ports = self.names_on_node_network(self.set.rule(id), pods);
                     let matches = PeerMatch::Placed(placed);
+                    if self.set.rule(id).direction == Direction::Egress && !ports.is_empty() {
+                        named.push((
+                            PeerSelector { matches: matches.clone(), ..peer.clone() },
+                            ports,
+                        ));
+                    }
                     added.push(PeerSelector { matches, ..peer.clone() });
                 }
+            }
+            for (peer, ports) in named {
+                let rule = self.set.rule(id).clone();
+                let doubt =
+                    Some("a name of a pod on its node's network may count at its node".into());
+                let (peers, ports) = (Peers::Of(vec![peer]), Ports::Of(ports));
+                self.add_rule(id, Rule { peers, ports, doubt, ..rule });
             }
             if let Some(span) = added.first().map(|peer| peer.span) {
                 let rule = self.set.rules.get_mut(id.index());
@@ -142,12 +156,16 @@ impl Rewrite<'_> {
         placed
     }
 
-    /// Whether a selector may match the namespace of nodes, which the input does not have: every
-    /// selector without requirements does, and no other one is taken to.
+    /// Whether a selector may match the namespace of nodes, which the input does not have, by the labels
+    /// that OpenShift gives it.
     fn may_be_nodes(&self, selector: &PodsMatch) -> bool {
         let NamespaceMatch::Labelled(labels) = &selector.namespaces else { return false };
         match self.cluster.find_namespace(HOST_NETWORK_NAMESPACE) {
-            None => labels.requirements().is_empty(),
+            // What OpenShift gives it.
+            None => labels.matches(&Labels::new([
+                ("kubernetes.io/metadata.name".into(), HOST_NETWORK_NAMESPACE.into()),
+                ("policy-group.network.openshift.io/host-network".into(), "".into()),
+            ])),
             Some(id) => labels.matches_namespace(self.cluster.namespace(id)).is_none(),
         }
     }

@@ -158,11 +158,17 @@ impl Rewrite<'_> {
         }
     }
 
-    pub(super) fn reject(&mut self, features: &'static [Feature], sure: bool, when: &When) {
+    pub(super) fn reject(
+        &mut self,
+        features: &'static [Feature],
+        listed: bool,
+        sure: bool,
+        when: &When,
+    ) {
         let effect = EffectId::PolicyRejected;
         let mut gone = Vec::new();
         for id in self.all_policies() {
-            let found = features.iter().find(|feature| self.has_feature(id, **feature));
+            let found = features.iter().find(|feature| self.has_feature(id, **feature, listed));
             let Some(feature) = found else { continue };
             let what = match feature {
                 Feature::NamedPort => "a port by name",
@@ -189,7 +195,7 @@ impl Rewrite<'_> {
         self.take_out(effect, &gone);
     }
 
-    fn has_feature(&self, id: PolicyId, feature: Feature) -> bool {
+    fn has_feature(&self, id: PolicyId, feature: Feature, listed: bool) -> bool {
         let policy = self.set.policy(id);
         let about = match feature {
             Feature::WildcardName => PolicyKind::EgressFirewall,
@@ -199,7 +205,12 @@ impl Rewrite<'_> {
         if policy.kind != about {
             return false;
         }
-        let rules = policy.rules.iter().flatten().map(|&id| self.set.rule(id));
+        let listed = listed && policy.kind == PolicyKind::NetworkPolicy;
+        let directions = policy.rules.iter().zip(policy.isolates);
+        let rules = directions
+            .filter(|(_, isolates)| !listed || *isolates)
+            .flat_map(|(rules, _)| rules)
+            .map(|&id| self.set.rule(id));
         let negative = |selector: &crate::cluster::Selector| {
             let negative = |operator| matches!(operator, Operator::NotIn | Operator::DoesNotExist);
             selector.requirements().iter().any(|r| negative(r.operator))

@@ -6,8 +6,8 @@ use crate::cluster::{NamespaceId, PodId};
 use crate::diagnostic::Span;
 use crate::net::{ConnectionSet, Protocol};
 use crate::policy::{
-    Direction, EffectId, PeerMatch, PeerSelector, Peers, PodsMatch, PolicyId, PortMatch,
-    PortSelector, Ports, Rule, RuleId,
+    Direction, EffectId, NamespaceMatch, PeerMatch, PeerSelector, Peers, PodsMatch, PolicyId,
+    PortMatch, PortSelector, Ports, Rule, RuleId,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -142,16 +142,32 @@ impl Rewrite<'_> {
                     subject.matches(pod, cluster.namespace(pod.namespace)) != Some(false)
                 })
                 .collect();
-            let list = list.into_iter().map(|port| {
-                let Some((protocol, name)) = named(&port) else { return port };
-                let all: BTreeSet<u16> = selected
-                    .iter()
-                    .flat_map(|&id| cluster.named_ports(id, protocol, name, false))
-                    .collect();
-                PortSelector { matches: PortMatch::Numbers(numbers(protocol, &all)), ..port }
-            });
-            let list = list.collect();
-            self.set_ports(id, Ports::Of(list));
+            let on_node = self.on_node_network(&self.set.policy(self.set.rule(id).policy).subject);
+            let mut maybe = Vec::new();
+            let list: Vec<PortSelector> = list
+                .into_iter()
+                .map(|port| {
+                    let Some((protocol, name)) = named(&port) else { return port };
+                    let of = |pods: &[PodId]| -> ConnectionSet {
+                        let each = pods
+                            .iter()
+                            .flat_map(|&id| cluster.named_ports(id, protocol, name, false));
+                        numbers(protocol, &each.collect())
+                    };
+                    let theirs = of(&on_node);
+                    if !theirs.is_empty() {
+                        let matches = PortMatch::Numbers(theirs);
+                        maybe.push(PortSelector { matches, ..port.clone() });
+                    }
+                    PortSelector { matches: PortMatch::Numbers(of(&selected)), ..port }
+                })
+                .collect();
+            if maybe.is_empty() {
+                self.set_ports(id, Ports::Of(list));
+            } else {
+                let why = "pods on their node's network are selected, too, and may count";
+                self.doubt_ports(id, Ports::Of(list), Ports::Of(maybe), why.to_owned());
+            }
             let text = "each selected pod is open on the numbers of all".to_owned();
             self.note_rule(effect, true, id, text, span);
         }
@@ -173,8 +189,8 @@ impl Rewrite<'_> {
             let cluster = self.cluster;
             let of = |port: &PortSelector| -> Option<(Protocol, BTreeSet<u16>)> {
                 let (protocol, name) = named(port)?;
-                let all =
-                    cluster.pod_ids().flat_map(|id| cluster.named_ports(id, protocol, name, false));
+                let pods = cluster.pod_ids().filter(|&id| !cluster.pod(id).host_network);
+                let all = pods.flat_map(|id| cluster.named_ports(id, protocol, name, false));
                 Some((protocol, all.collect()))
             };
             let several =
@@ -214,8 +230,8 @@ impl Rewrite<'_> {
         for (id, list, span) in self.rules_with_names(None) {
             let cluster = self.cluster;
             let own = self.set.policy(self.set.rule(id).policy).namespace;
-            let pods: Vec<PodId> =
-                own.into_iter().flat_map(|namespace| cluster.pods_in(namespace)).collect();
+            let pods = own.into_iter().flat_map(|namespace| cluster.pods_in(namespace));
+            let pods: Vec<PodId> = pods.filter(|&id| !cluster.pod(id).host_network).collect();
             let mut several = false;
             let mut sure = Vec::new();
             let mut maybe = Vec::new();
@@ -224,15 +240,19 @@ impl Rewrite<'_> {
                     sure.push(port);
                     continue;
                 };
-                let all: BTreeSet<u16> = pods
-                    .iter()
-                    .flat_map(|&id| {
-                        Protocol::ALL.map(|any| cluster.named_ports(id, any, name, false)).concat()
-                    })
-                    .collect();
+                // Later versions look at init containers that go on running, earlier ones do not.
+                let of = |sidecars| -> BTreeSet<u16> {
+                    let each = pods.iter().flat_map(|&id| {
+                        Protocol::ALL
+                            .map(|any| cluster.named_ports(id, any, name, sidecars))
+                            .concat()
+                    });
+                    each.collect()
+                };
+                let all = of(true);
                 let matches = PortMatch::Numbers(numbers(protocol, &all));
                 let found = PortSelector { matches, ..port.clone() };
-                if all.len() > 1 {
+                if all.len() > 1 || all != of(false) {
                     several = true;
                     maybe.push(found);
                 } else {
@@ -240,8 +260,7 @@ impl Rewrite<'_> {
                 }
             }
             if several {
-                let why =
-                    "the name has several numbers in the namespace, and the first pod's counts";
+                let why = "which number the name has in the namespace cannot be said: that of the first pod, or of an init container";
                 self.doubt_ports(id, Ports::Of(sure), Ports::Of(maybe), why.to_owned());
             } else {
                 self.set_ports(id, Ports::Of(sure));
@@ -287,6 +306,7 @@ impl Rewrite<'_> {
             let of = |port: &PortSelector| -> PortSelector {
                 let Some((protocol, name)) = named(port) else { return port.clone() };
                 let pods = own.into_iter().flat_map(|namespace| cluster.pods_in(namespace));
+                let pods = pods.filter(|&id| !cluster.pod(id).host_network);
                 let all: BTreeSet<u16> =
                     pods.flat_map(|id| cluster.named_ports(id, protocol, name, false)).collect();
                 PortSelector {
@@ -322,6 +342,41 @@ impl Rewrite<'_> {
         let beside = Rule { peers: Peers::Of(blocks), ports: Ports::Of(unnamed), ..rule.clone() };
         self.add_rule(id, beside);
         true
+    }
+
+    /// Pods on their node's network that a selector is about by labels.
+    fn on_node_network(&self, selector: &PodsMatch) -> Vec<PodId> {
+        let about = |id: &PodId| {
+            let pod = self.cluster.pod(*id);
+            let namespace = match &selector.namespaces {
+                NamespaceMatch::Is(own) => *own == pod.namespace,
+                NamespaceMatch::Labelled(labels) => {
+                    labels.matches_namespace(self.cluster.namespace(pod.namespace)) != Some(false)
+                }
+            };
+            pod.host_network && namespace && selector.pods.matches(&pod.labels)
+        };
+        self.cluster.pod_ids().filter(about).collect()
+    }
+
+    /// Egress to pods on their node's network by name: their numbers, at the address of their node.
+    pub(super) fn names_on_node_network(
+        &self,
+        rule: &Rule,
+        selector: &PodsMatch,
+    ) -> Vec<PortSelector> {
+        let Ports::Of(ports) = &rule.ports else { return Vec::new() };
+        let pods = self.on_node_network(selector);
+        let numbered = ports.iter().filter_map(|port| {
+            let (protocol, name) = named(port)?;
+            let each = pods
+                .iter()
+                .flat_map(|&id| self.cluster.named_ports(id, protocol, name, false))
+                .collect::<BTreeSet<u16>>();
+            let matches = PortMatch::Numbers(numbers(protocol, &each));
+            (!each.is_empty()).then(|| PortSelector { matches, ..port.clone() })
+        });
+        numbered.collect()
     }
 
     /// The pods that a rule's selectors may match.
