@@ -100,7 +100,7 @@ pub fn cni_diff(world: &World, before: Option<&Cni>, after: Option<&Cni>) -> Cni
     };
     let (old, new) = (effective(before), effective(after));
     let engines = [Engines::under(world, before, &old), Engines::under(world, after, &new)];
-    let apart = undecided(engines[0].effective()).union(&undecided(engines[1].effective()));
+    let apart = undecided(engines[0].effective()).union(undecided(engines[1].effective()));
     let found = differences(engines[0].effective(), engines[1].effective(), world.options.family);
     let names = [before, after].map(|cni| cni.map_or("as declared".to_owned(), Cni::brief));
     let rows = found.iter().map(|difference| {

@@ -114,12 +114,7 @@ pub(super) fn reasons(world: &World, trace: &Trace, from: &str, to: &str) -> Vec
             let protocol = trace.flow.protocol.name();
             let why = world.changes.iter().find(|change| change.effect == EffectId::SctpDropped);
             let why = why.map_or_else(|| format!("{protocol} may be dropped"), |c| c.text.clone());
-            let unverified = &world.policies.dataplane.unverified;
-            let text = if unverified.contains(trace.flow.protocol, trace.flow.port) {
-                format!("nobody has verified what becomes of {protocol} on {cni}")
-            } else {
-                format!("policies allow it, but on {cni} {why}")
-            };
+            let text = format!("policies allow it, but on {cni} {why}");
             vec![Reason::of_both(Decision::Unknown, "unknown", text)]
         }
         Some(_) => {

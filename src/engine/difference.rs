@@ -28,11 +28,10 @@ pub struct Difference {
     pub sample: (Peer, Peer, Family),
 }
 
-/// Connections of which nothing, or nothing good, can be said wherever they go: every pair would differ
-/// in them.
-pub fn undecided(model: &Model<'_>) -> ConnectionSet {
-    let dataplane = &model.policies().dataplane;
-    dataplane.unverified.union(&dataplane.maybe_dropped)
+/// Connections of which it cannot be said whether they are let through at all: every open pair would
+/// differ in them.
+pub fn undecided<'m>(model: &Model<'m>) -> &'m ConnectionSet {
+    &model.policies().dataplane.maybe_dropped
 }
 
 /// Every difference between the policies of two models of one cluster, in the order of the graph's
@@ -79,7 +78,7 @@ fn compare(
         .collect();
     let alike = each.windows(2).all(|pair| (&pair[0].1, &pair[0].2) == (&pair[1].1, &pair[1].2));
     let count = if alike { 1 } else { each.len() };
-    let apart = undecided(before).union(&undecided(after));
+    let apart = undecided(before).union(undecided(after));
     for (family, old, new) in each.into_iter().take(count) {
         if old.apart_from(&apart) != new.apart_from(&apart) {
             row.push(Difference {

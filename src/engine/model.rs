@@ -228,19 +228,16 @@ impl<'a> Model<'a> {
         own_node: [Matched; 2],
     ) -> Verdict {
         let egress = self.direction(Direction::Egress, source, destination, family, own_node[0]);
-        let unverified = &self.policies.dataplane.unverified;
-        if egress == Verdict::none() && unverified.is_empty() {
+        if egress == Verdict::none() {
             return egress;
         }
         let ingress = self.direction(Direction::Ingress, source, destination, family, own_node[1]);
         let verdict = egress.and(&ingress);
         let dataplane = &self.policies.dataplane;
         let pods = [source, destination];
-        let dropped = !dataplane.dropped.is_empty()
-            || !dataplane.maybe_dropped.is_empty()
-            || !unverified.is_empty();
+        let dropped = !dataplane.dropped.is_empty() || !dataplane.maybe_dropped.is_empty();
         if dropped && pods.iter().any(|peer| peer.subject(self.cluster).is_some()) {
-            verdict.without(&dataplane.dropped, &dataplane.maybe_dropped).but(unverified)
+            verdict.without(&dataplane.dropped, &dataplane.maybe_dropped)
         } else {
             verdict
         }

@@ -43,21 +43,11 @@ pub fn evaluate(cluster: &ClusterState, policies: &PolicySet, flow: &Flow) -> De
         flow,
         Direction::Ingress,
     ));
-    if is_unverified(cluster, policies, flow) {
-        return Decision::Unknown;
-    }
     match dropped(cluster, policies, flow) {
         Certainty::Yes => Decision::Denied,
         Certainty::Maybe => decision.and(Decision::Unknown),
         Certainty::No => decision,
     }
-}
-
-/// Whether nothing can be said of a connection: only at pods with an address of their own.
-pub(super) fn is_unverified(cluster: &ClusterState, policies: &PolicySet, flow: &Flow) -> bool {
-    let pods = [&flow.source, &flow.destination];
-    policies.dataplane.unverified.contains(flow.protocol, flow.port)
-        && pods.iter().any(|peer| peer.subject(cluster).is_some())
 }
 
 /// Whether the dataplane drops a connection, whatever policies say: only at pods with an address of

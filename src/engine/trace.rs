@@ -197,8 +197,6 @@ pub fn trace(cluster: &ClusterState, policies: &PolicySet, flow: &Flow) -> Trace
         Some(Step::NoCommonFamily)
     } else if matching::is_loopback(cluster, &flow.source, &flow.destination) {
         Some(Step::Loopback)
-    } else if reference::is_unverified(cluster, policies, flow) {
-        Some(Step::Unknown(Unknown::Dropped, None))
     } else {
         // What policies deny is told first.
         match reference::dropped(cluster, policies, flow) {

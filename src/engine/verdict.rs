@@ -123,14 +123,6 @@ impl Verdict {
         }
     }
 
-    /// Without what nothing can be said of.
-    pub(super) fn but(&self, unverified: &ConnectionSet) -> Self {
-        Self {
-            allowed: self.allowed.difference(unverified),
-            unknown: self.unknown.union(unverified),
-        }
-    }
-
     /// What is denied.
     pub fn denied(&self) -> ConnectionSet {
         ConnectionSet::all().difference(&self.allowed).difference(&self.unknown)

@@ -119,8 +119,6 @@ pub struct Dataplane {
     pub maybe_dropped: ConnectionSet,
     /// Whether policies leave a family alone, by [`Family`]: IPv4, then IPv6.
     pub unpoliced: [Certainty; 2],
-    /// Connections of which nothing can be said: nobody knows what becomes of them.
-    pub unverified: ConnectionSet,
     /// Whether a pod always reaches the node that it runs on, as that node always reaches it.
     pub reaches_own_node: Certainty,
     /// A NetworkPolicy that selects a pod for either direction keeps the Baseline tier from being asked.

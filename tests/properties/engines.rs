@@ -186,7 +186,6 @@ fn habits(r: &mut Random, cluster: &ClusterState, set: &mut PolicySet) {
         *r.pick(&[Certainty::No, Certainty::No, Certainty::Maybe, Certainty::Yes]);
     match r.below(8) {
         0 => dataplane.dropped = ConnectionSet::protocol(Protocol::Sctp),
-        2 => dataplane.unverified = ConnectionSet::protocol(Protocol::Sctp),
         1 => dataplane.maybe_dropped = ConnectionSet::protocol(Protocol::Sctp),
         _ => {}
     }

@@ -293,15 +293,8 @@ impl Rewrite<'_> {
         if sure {
             self.set.dataplane.dropped = sctp;
             self.note(EffectId::SctpDropped, true, "SCTP is dropped, whatever policies say", None);
-        } else if matches!(when, When::Unverified) {
-            self.set.dataplane.unverified = sctp;
-            self.note(
-                EffectId::SctpDropped,
-                false,
-                "nobody has verified what becomes of SCTP",
-                None,
-            );
         } else {
+            // What is denied is so for every protocol; whether a rule can let this one through is open.
             self.set.dataplane.maybe_dropped = sctp;
             let text = format!("SCTP may be dropped: {}", self.open_setting(when));
             self.note(EffectId::SctpDropped, false, &text, None);
