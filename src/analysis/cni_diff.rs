@@ -131,9 +131,7 @@ pub fn cni_diff(world: &World, before: Option<&Cni>, after: Option<&Cni>) -> Cni
 }
 
 fn change(engines: &[Engines<'_>; 2], names: &[String; 2], found: &Difference) -> DiffChange {
-    let minus = |a: &ConnectionSet, b: &ConnectionSet| a.difference(b).union(&b.difference(a));
-    let parts = minus(&found.before.allowed, &found.after.allowed)
-        .union(&minus(&found.before.unknown, &found.after.unknown));
+    let parts = found.before.differing(&found.after);
     let mut causes = Vec::new();
     let (source, destination, family) = &found.sample;
     for ((engines, name), verdict) in engines.iter().zip(names).zip([&found.before, &found.after]) {

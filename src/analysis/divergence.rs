@@ -9,6 +9,7 @@ use crate::engine::{Decision, Model, Peer, Step, Trace, Verdict, trace};
 use crate::net::{ConnectionSet, Family};
 use crate::policy::{Direction, EffectId, PolicyId, PolicySet, PortMatch, Ports, Rule};
 use std::collections::{BTreeSet, HashMap};
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A connection on which the enforcer and the policies differ.
@@ -50,6 +51,12 @@ pub struct Engines<'a> {
     effects: BTreeSet<EffectId>,
     /// The policies as the enforcer would have them without some of its habits, as far as asked.
     without: Mutex<HashMap<Vec<EffectId>, Arc<PolicySet>>>,
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.text, self.effect)
+    }
 }
 
 impl<'a> Engines<'a> {
@@ -111,11 +118,7 @@ impl<'a> Engines<'a> {
         effective: &Verdict,
     ) -> Option<Divergence> {
         let declared = self.declared.as_ref()?.verdict(source, destination, family);
-        let differs = |a: &ConnectionSet, b: &ConnectionSet| {
-            a.difference(b).union(&b.difference(a)).intersection(asked)
-        };
-        let parts = differs(&declared.allowed, &effective.allowed)
-            .union(&differs(&declared.unknown, &effective.unknown));
+        let parts = declared.differing(effective).intersection(asked);
         let (protocol, port, _) = parts.ranges().next()?;
         Some(Divergence {
             declared: declared.on(protocol, port),

@@ -7,8 +7,8 @@ use crate::diagnostic::Span;
 use crate::engine::{Decision, Peer};
 use crate::net::{ConnectionSet, Family};
 use crate::policy::{
-    Certainty, Direction, EffectId, NamespaceMatch, PeerMatch, Peers, PodsMatch, Policy,
-    PolicyKind, PortMatch, Ports, Rule,
+    Certainty, Direction, EffectId, PeerMatch, Peers, PodsMatch, Policy, PolicyKind, PortMatch,
+    Ports, Rule,
 };
 
 /// What makes the verdict on a Service another one than that on its pods.
@@ -23,8 +23,8 @@ pub(super) struct Obstacle {
 
 /// Why an egress that the pods' rules allow is denied all the same: no rule selects what the Service
 /// itself selects (amazon-network-policy-controller-k8s, `pkg/resolvers/endpoints.go`: a ClusterIP is a
-/// peer where the Service's `spec.selector` satisfies the podSelector; never of an ipBlock; a headless
-/// Service has none; where the Service's port is not the pods', it is not relied on).
+/// peer where the Service's `spec.selector` satisfies the podSelector; whether by a block that holds it is
+/// not known; a headless Service has none; where the Service's port is not the pods', it is not relied on).
 pub(super) fn obstacle(
     world: &World,
     source: &Peer,
@@ -176,17 +176,15 @@ fn reaches(world: &World, rule: &Rule, service: &Service, asked: &ConnectionSet)
 }
 
 fn selects(world: &World, pods: &PodsMatch, service: &Service) -> Certainty {
-    let namespace = match &pods.namespaces {
-        NamespaceMatch::Is(id) => Some(*id == service.namespace),
-        NamespaceMatch::Labelled(selector) => {
-            selector.matches_namespace(world.cluster.namespace(service.namespace))
-        }
-    };
-    let labels = service.selector.as_ref().is_some_and(|labels| pods.pods.matches(labels));
-    match namespace.filter(|_| labels) {
+    let namespace = world.cluster.namespace(service.namespace);
+    let matched = service
+        .selector
+        .as_ref()
+        .map_or(Some(false), |labels| pods.matches_labels(service.namespace, namespace, labels));
+    match matched {
         Some(true) => Certainty::Yes,
-        None if labels => Certainty::Maybe,
-        Some(false) | None => Certainty::No,
+        None => Certainty::Maybe,
+        Some(false) => Certainty::No,
     }
 }
 

@@ -37,6 +37,7 @@ pub fn undecided<'m>(model: &Model<'m>) -> &'m ConnectionSet {
 /// Every difference between the policies of two models of one cluster, in the order of the graph's
 /// nodes; what is [`undecided`] in either is no difference by itself.
 pub fn differences(before: &Model<'_>, after: &Model<'_>, only: Option<Family>) -> Vec<Difference> {
+    let apart = undecided(before).union(undecided(after));
     let nodes = nodes(&[before, after], only);
     let rows: Vec<Vec<Difference>> = nodes
         .par_iter()
@@ -49,7 +50,7 @@ pub fn differences(before: &Model<'_>, after: &Model<'_>, only: Option<Family>) 
                         (source, destination),
                         &pair,
                         own_node,
-                        only,
+                        (only, &apart),
                         &mut row,
                     );
                 }
@@ -65,7 +66,7 @@ fn compare(
     (source, destination): (&GraphNode, &GraphNode),
     (a, b): &(Peer, Peer),
     own_node: bool,
-    only: Option<Family>,
+    (only, apart): (Option<Family>, &ConnectionSet),
     row: &mut Vec<Difference>,
 ) {
     // Of a template that stands for several pods two are meant, not one that reaches itself.
@@ -78,9 +79,8 @@ fn compare(
         .collect();
     let alike = each.windows(2).all(|pair| (&pair[0].1, &pair[0].2) == (&pair[1].1, &pair[1].2));
     let count = if alike { 1 } else { each.len() };
-    let apart = undecided(before).union(undecided(after));
     for (family, old, new) in each.into_iter().take(count) {
-        if old.apart_from(&apart) != new.apart_from(&apart) {
+        if old.apart_from(apart) != new.apart_from(apart) {
             row.push(Difference {
                 source: source.clone(),
                 destination: destination.clone(),

@@ -115,6 +115,12 @@ impl Verdict {
         }
     }
 
+    /// The connections on which two verdicts are not the same.
+    pub fn differing(&self, other: &Self) -> ConnectionSet {
+        let apart = |a: &ConnectionSet, b: &ConnectionSet| a.difference(b).union(&b.difference(a));
+        apart(&self.allowed, &other.allowed).union(&apart(&self.unknown, &other.unknown))
+    }
+
     /// Without these connections.
     pub(super) fn apart_from(&self, connections: &ConnectionSet) -> Self {
         Self {

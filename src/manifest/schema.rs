@@ -98,6 +98,20 @@ pub(super) const fn exactly_one(fields: &'static [Field]) -> Object {
     Object { fields, least: 1, most: 1, open: false, retired: &[] }
 }
 
+/// An object with this spec.
+macro_rules! document {
+    ($spec:expr) => {
+        Schema::Object(&object(&[
+            field("apiVersion", TEXT),
+            field("kind", TEXT),
+            field("metadata", Schema::Anything),
+            needed("spec", $spec),
+            field("status", Schema::Anything),
+        ]))
+    };
+}
+pub(super) use document;
+
 /// Checks a value. `stored` says that it comes from a server, whose schema may be a later one.
 pub(super) fn check(sink: &mut Sink, place: &Place<'_>, schema: &Schema, stored: bool) {
     let Some(node) = place.node else { return };

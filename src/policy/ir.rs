@@ -1,7 +1,7 @@
 //! What a policy can say, whatever API it is written in.
 
 use super::effect::EffectId;
-use crate::cluster::{Namespace, NamespaceId, NodeId, Pod, PodId, Selector};
+use crate::cluster::{Labels, Namespace, NamespaceId, NodeId, Pod, PodId, Selector};
 use crate::diagnostic::Span;
 use crate::net::{ConnectionSet, DomainPattern, Family, IpSet, Protocol};
 use ipnet::IpNet;
@@ -398,13 +398,23 @@ impl PodsMatch {
     /// (`NetworkPolicy` leaves it undefined; every enforcer but AWS and, in part, OVN-Kubernetes
     /// does this).
     pub fn matches(&self, pod: &Pod, namespace: &Namespace) -> Option<bool> {
-        // The cheap question first: most policies are about another namespace.
-        if pod.host_network
-            || matches!(&self.namespaces, NamespaceMatch::Is(id) if *id != pod.namespace)
-        {
+        if pod.host_network {
             return Some(false);
         }
-        if !self.pods.matches(&pod.labels) {
+        self.matches_labels(pod.namespace, namespace, &pod.labels)
+    }
+
+    /// The same by namespace and labels alone, on whichever network a pod is.
+    pub fn matches_labels(
+        &self,
+        id: NamespaceId,
+        namespace: &Namespace,
+        labels: &Labels,
+    ) -> Option<bool> {
+        // The cheap question first: most policies are about another namespace.
+        if matches!(&self.namespaces, NamespaceMatch::Is(own) if *own != id)
+            || !self.pods.matches(labels)
+        {
             return Some(false);
         }
         match &self.namespaces {

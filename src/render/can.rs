@@ -298,7 +298,7 @@ fn divergence_lines(world: &World, group: &Group, divergence: &Divergence) -> Ve
         .map(|cause| Line {
             head: std::mem::take(&mut head),
             verdict: std::mem::take(&mut verdict),
-            text: format!("{}{cni}: {} ({})", std::mem::take(&mut on), cause.text, cause.effect),
+            text: format!("{}{cni}: {cause}", std::mem::take(&mut on)),
             span: cause.span,
         })
         .collect()

@@ -5,7 +5,7 @@ use super::style::{bold, dim, verdict};
 use super::table;
 use crate::analysis::{Answer, CanAnswer, World};
 use crate::enforcement::{Change, Cni, OpenConnections, page};
-use crate::policy::{Direction, EffectId};
+use crate::policy::EffectId;
 
 /// Which CNI there is, and what it makes of the policies.
 pub fn cni_text(world: &World) -> String {
@@ -41,9 +41,7 @@ pub fn cni_text(world: &World) -> String {
         out.push_str("  they mean what they declare\n");
     } else {
         let rows: Vec<Vec<String>> = world.changes.iter().map(|c| row(world, c)).collect();
-        for line in table::plain(&["EFFECT", "WHERE", "POLICY", "WHAT"], &rows).lines() {
-            out.push_str(&format!("  {line}\n"));
-        }
+        out.push_str(&table::indented(&["EFFECT", "WHERE", "POLICY", "WHAT"], &rows));
     }
     let connections = match cni.profile.open_connections {
         OpenConnections::GoOn => "open connections go on when a policy changes",
@@ -73,13 +71,7 @@ pub(super) fn row(world: &World, change: &Change) -> Vec<String> {
             None => policy.name.to_string(),
         };
         match change.rule.map(|id| world.declared.rule(id)) {
-            Some(rule) => {
-                let direction = match rule.direction {
-                    Direction::Egress => "egress",
-                    Direction::Ingress => "ingress",
-                };
-                format!("{name}, {direction} rule {}", rule.index + 1)
-            }
+            Some(rule) => format!("{name}, {} rule {}", rule.direction, rule.index + 1),
             None => name,
         }
     });
@@ -150,7 +142,7 @@ fn why(answer: &CanAnswer) -> String {
         .iter()
         .filter_map(|group| group.divergence.as_ref())
         .flat_map(|divergence| &divergence.causes)
-        .map(|cause| format!("{} ({})", cause.text, cause.effect))
+        .map(ToString::to_string)
         .collect();
     if let Some(first) = causes.first() {
         return first.clone();

@@ -1,7 +1,7 @@
 //! `diff` between two CNIs.
 
 use super::style::{bold, dim, verdict};
-use super::table::{self, count};
+use super::table::{self, cell, count};
 use crate::analysis::{Cause, CniDiff, DiffChange, DiffRow, Length, RuleDiff, Turn, World};
 use crate::net::ConnectionSet;
 use serde_json::{Value, json};
@@ -66,9 +66,7 @@ pub fn cni_diff_text(world: &World, diff: &CniDiff) -> String {
         let rows: Vec<Vec<String>> =
             diff.rules.iter().map(|rule| rule_row(world, diff, rule)).collect();
         out.push_str("\nPolicies and rules that mean something else\n");
-        for line in table::plain(&["CNI", "EFFECT", "WHERE", "POLICY", "WHAT"], &rows).lines() {
-            out.push_str(&format!("  {line}\n"));
-        }
+        out.push_str(&table::indented(&["CNI", "EFFECT", "WHERE", "POLICY", "WHAT"], &rows));
     }
     for name in &diff.unsure {
         out.push_str(&format!(
@@ -109,12 +107,7 @@ pub fn cni_diff_text(world: &World, diff: &CniDiff) -> String {
         for (cni, cause) in &change.causes {
             let place = cause.span.map(|span| format!("  {}", world.sources.locate(span)));
             let place = place.unwrap_or_default();
-            out.push_str(&format!(
-                "      {cni}: {} ({}){}\n",
-                cause.text,
-                cause.effect,
-                dim(&place)
-            ));
+            out.push_str(&format!("      {cni}: {cause}{}\n", dim(&place)));
         }
     }
     if diff.rows.is_empty() {
@@ -191,7 +184,6 @@ pub fn cni_diff_json(world: &World, diff: &CniDiff) -> Value {
 
 /// The differences as two Markdown tables, of rules and of connections.
 pub fn cni_diff_markdown(world: &World, diff: &CniDiff) -> String {
-    let cell = |text: &str| text.replace('|', "\\|");
     if diff.rules.is_empty() && diff.rows.is_empty() {
         return format!("No difference between {} and {}.\n", diff.before, diff.after);
     }
@@ -212,12 +204,8 @@ pub fn cni_diff_markdown(world: &World, diff: &CniDiff) -> String {
     ));
     let mut tally = Tally::default();
     for row in &diff.rows {
-        let why: Vec<String> = row
-            .change
-            .causes
-            .iter()
-            .map(|(cni, cause)| format!("{cni}: {} ({})", cause.text, cause.effect))
-            .collect();
+        let why: Vec<String> =
+            row.change.causes.iter().map(|(cni, cause)| format!("{cni}: {cause}")).collect();
         out.push_str(&format!(
             "| {} | {} | {} | {} | {} | {} |\n",
             sign(row, &mut tally),

@@ -30,9 +30,7 @@ pub fn inventory_text(world: &World, inventory: &Inventory) -> String {
         }
         out.push_str(&bold(title));
         out.push('\n');
-        for line in table::plain(header, &rows).lines() {
-            out.push_str(&format!("  {line}\n"));
-        }
+        out.push_str(&table::indented(header, &rows));
         out.push('\n');
     };
     section(

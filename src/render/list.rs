@@ -1,7 +1,7 @@
 //! `list`, for people and spreadsheets.
 
 use super::style::loud;
-use super::table::{self, count};
+use super::table::{self, cell, count};
 use crate::analysis::{Length, Listing, Row, RowEnd, World};
 use crate::cluster::WorkloadId;
 use crate::enforcement::Enforcement;
@@ -235,7 +235,6 @@ pub fn listing_csv(world: &World, listing: &Listing) -> String {
 
 /// The rows as a Markdown table.
 pub fn listing_markdown(world: &World, listing: &Listing) -> String {
-    let cell = |text: &str| text.replace('|', "\\|");
     let mut out =
         String::from("| Source | Destination | Ports | Undetermined |\n|---|---|---|---|\n");
     for row in join(world, &listing.rows) {

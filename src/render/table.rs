@@ -30,6 +30,20 @@ pub(super) fn plain(header: &[&str], rows: &[Vec<String>]) -> String {
     out
 }
 
+/// The same, two spaces in.
+pub(super) fn indented(header: &[&str], rows: &[Vec<String>]) -> String {
+    let mut out = String::new();
+    for line in plain(header, rows).lines() {
+        let _ = writeln!(out, "  {line}");
+    }
+    out
+}
+
+/// A cell of a Markdown table.
+pub(super) fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
 /// `1 workload`, `2 workloads`
 pub(super) fn count(number: usize, noun: &str) -> String {
     let s = if number == 1 { "" } else { "s" };

@@ -135,16 +135,10 @@ impl Rewrite<'_> {
         let mut placed = Placed::default();
         for id in self.cluster.pod_ids() {
             let pod = self.cluster.pod(id);
-            if !pod.host_network || !selector.pods.matches(&pod.labels) {
+            if !pod.host_network {
                 continue;
             }
-            let namespace = match &selector.namespaces {
-                NamespaceMatch::Is(own) => Some(*own == pod.namespace),
-                NamespaceMatch::Labelled(selector) => {
-                    selector.matches_namespace(self.cluster.namespace(pod.namespace))
-                }
-            };
-            match (namespace, pod.node) {
+            match (self.is_labelled(selector, id), pod.node) {
                 (Some(true), Some(node)) => placed.nodes.push(node),
                 (Some(true), None) => placed.unplaced.push(id),
                 (None, _) => placed.doubtful.push(id),
@@ -154,6 +148,13 @@ impl Rewrite<'_> {
         placed.nodes.sort_unstable();
         placed.nodes.dedup();
         placed
+    }
+
+    /// Whether a pod has the labels that a selector wants, on whichever network it is.
+    pub(super) fn is_labelled(&self, selector: &PodsMatch, id: PodId) -> Option<bool> {
+        let pod = self.cluster.pod(id);
+        let namespace = self.cluster.namespace(pod.namespace);
+        selector.matches_labels(pod.namespace, namespace, &pod.labels)
     }
 
     /// Whether a selector may match the namespace of nodes, which the input does not have, by the labels
@@ -358,11 +359,7 @@ impl Rewrite<'_> {
         if exceptions.is_empty() {
             return;
         }
-        let pods_of: HashMap<PolicyId, [BTreeSet<PodId>; 2]> = all
-            .iter()
-            .map(|&id| self.set.rule(id).policy)
-            .map(|id| (id, self.selected(id)))
-            .collect();
+        let pods_of = self.subjects(&all);
         for id in all {
             let rule = self.set.rule(id);
             let list = match &rule.peers {
@@ -426,13 +423,18 @@ impl Rewrite<'_> {
         }
     }
 
-    /// The pods that a policy is about, and those that it may be about.
-    pub(super) fn selected(&self, id: PolicyId) -> [BTreeSet<PodId>; 2] {
-        let subject = &self.set.policy(id).subject;
+    /// The pods of the policies that these rules are of, by [`Rewrite::selected`].
+    pub(super) fn subjects(&self, rules: &[RuleId]) -> HashMap<PolicyId, [BTreeSet<PodId>; 2]> {
+        let ids: BTreeSet<PolicyId> = rules.iter().map(|&id| self.set.rule(id).policy).collect();
+        ids.into_iter().map(|id| (id, self.selected(&self.set.policy(id).subject))).collect()
+    }
+
+    /// The pods that a selector is about, and those that it may be about.
+    pub(super) fn selected(&self, selector: &PodsMatch) -> [BTreeSet<PodId>; 2] {
         let (mut sure, mut maybe) = (BTreeSet::new(), BTreeSet::new());
         for id in self.cluster.pod_ids() {
             let pod = self.cluster.pod(id);
-            let about = subject.matches(pod, self.cluster.namespace(pod.namespace));
+            let about = selector.matches(pod, self.cluster.namespace(pod.namespace));
             if about == Some(true) {
                 sure.insert(id);
             }

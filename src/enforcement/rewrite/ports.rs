@@ -6,8 +6,8 @@ use crate::cluster::{NamespaceId, PodId};
 use crate::diagnostic::Span;
 use crate::net::{ConnectionSet, Protocol};
 use crate::policy::{
-    Direction, EffectId, NamespaceMatch, PeerMatch, PeerSelector, Peers, PodsMatch, PolicyId,
-    PortMatch, PortSelector, Ports, Rule, RuleId,
+    Direction, EffectId, PeerMatch, PeerSelector, Peers, PodsMatch, PortMatch, PortSelector, Ports,
+    Rule, RuleId,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -56,6 +56,24 @@ impl Rewrite<'_> {
                 Some((id, list.clone(), span))
             })
             .collect()
+    }
+
+    /// The numbers that a name has on pods, by their regular containers.
+    fn numbers_of(
+        &self,
+        pods: impl IntoIterator<Item = PodId>,
+        protocol: Protocol,
+        name: &str,
+    ) -> BTreeSet<u16> {
+        let each = pods.into_iter();
+        each.flat_map(|id| self.cluster.named_ports(id, protocol, name, false)).collect()
+    }
+
+    /// Pods with addresses of their own in the namespace of a rule's policy.
+    fn pods_beside(&self, id: RuleId) -> Vec<PodId> {
+        let own = self.set.policy(self.set.rule(id).policy).namespace;
+        let pods = own.into_iter().flat_map(|namespace| self.cluster.pods_in(namespace));
+        pods.filter(|&id| !self.cluster.pod(id).host_network).collect()
     }
 
     fn set_ports(&mut self, id: RuleId, ports: Ports) {
@@ -134,32 +152,20 @@ impl Rewrite<'_> {
         let effect = EffectId::NamedPortUnion;
         for (id, list, span) in self.rules_with_names(Some(Direction::Ingress)) {
             let subject = &self.set.policy(self.set.rule(id).policy).subject;
-            let cluster = self.cluster;
-            let selected: Vec<PodId> = cluster
-                .pod_ids()
-                .filter(|&id| {
-                    let pod = cluster.pod(id);
-                    subject.matches(pod, cluster.namespace(pod.namespace)) != Some(false)
-                })
-                .collect();
-            let on_node = self.on_node_network(&self.set.policy(self.set.rule(id).policy).subject);
+            let [_, selected] = self.selected(subject);
+            let on_node = self.on_node_network(subject);
             let mut maybe = Vec::new();
             let list: Vec<PortSelector> = list
                 .into_iter()
                 .map(|port| {
                     let Some((protocol, name)) = named(&port) else { return port };
-                    let of = |pods: &[PodId]| -> ConnectionSet {
-                        let each = pods
-                            .iter()
-                            .flat_map(|&id| cluster.named_ports(id, protocol, name, false));
-                        numbers(protocol, &each.collect())
-                    };
-                    let theirs = of(&on_node);
+                    let theirs = self.numbers_of(on_node.iter().copied(), protocol, name);
                     if !theirs.is_empty() {
-                        let matches = PortMatch::Numbers(theirs);
+                        let matches = PortMatch::Numbers(numbers(protocol, &theirs));
                         maybe.push(PortSelector { matches, ..port.clone() });
                     }
-                    PortSelector { matches: PortMatch::Numbers(of(&selected)), ..port }
+                    let all = self.numbers_of(selected.iter().copied(), protocol, name);
+                    PortSelector { matches: PortMatch::Numbers(numbers(protocol, &all)), ..port }
                 })
                 .collect();
             if maybe.is_empty() {
@@ -187,28 +193,31 @@ impl Rewrite<'_> {
     pub(super) fn named_ports_one_per_cluster(&mut self, sure: bool, when: &When) {
         for (id, list, span) in self.rules_with_names(Some(Direction::Egress)) {
             let cluster = self.cluster;
-            let of = |port: &PortSelector| -> Option<(Protocol, BTreeSet<u16>)> {
-                let (protocol, name) = named(port)?;
-                let pods = cluster.pod_ids().filter(|&id| !cluster.pod(id).host_network);
-                let all = pods.flat_map(|id| cluster.named_ports(id, protocol, name, false));
-                Some((protocol, all.collect()))
-            };
-            let several =
-                |port: &PortSelector| of(port).is_some_and(|(_, numbers)| numbers.len() > 1);
-            let old: Vec<PortSelector> = list
+            let found: Vec<Option<(Protocol, BTreeSet<u16>)>> = list
                 .iter()
-                .filter(|port| !several(port))
-                .map(|port| match of(port) {
-                    None => port.clone(),
-                    Some((protocol, all)) => {
-                        let matches = PortMatch::Numbers(numbers(protocol, &all));
-                        PortSelector { matches, ..port.clone() }
-                    }
+                .map(|port| {
+                    let (protocol, name) = named(port)?;
+                    let pods = cluster.pod_ids().filter(|&id| !cluster.pod(id).host_network);
+                    Some((protocol, self.numbers_of(pods, protocol, name)))
                 })
                 .collect();
-            let text = if list.iter().any(several) {
+            let count = |found: &Option<(Protocol, BTreeSet<u16>)>| {
+                found.as_ref().map(|(_, numbers)| numbers.len())
+            };
+            let (mut old, mut both) = (Vec::new(), Vec::new());
+            for (port, found) in list.iter().zip(&found).filter(|(_, own)| count(own) < Some(2)) {
+                both.push(port.clone());
+                old.push(match found {
+                    None => port.clone(),
+                    Some((protocol, all)) => {
+                        let matches = PortMatch::Numbers(numbers(*protocol, all));
+                        PortSelector { matches, ..port.clone() }
+                    }
+                });
+            }
+            let text = if found.iter().any(|own| count(own) > Some(1)) {
                 "a name that has several numbers in the cluster is left out"
-            } else if list.iter().filter_map(of).any(|(_, numbers)| numbers.is_empty()) {
+            } else if found.iter().any(|own| count(own) == Some(0)) {
                 "no pod has the name: the port is left out"
             } else {
                 "the name stands for its one number in the cluster, on every destination"
@@ -218,7 +227,6 @@ impl Rewrite<'_> {
             } else {
                 let why = self.open_setting(when);
                 // What has one number stands for it either way, where the destination has the name.
-                let both = list.iter().filter(|port| !several(port)).cloned().collect();
                 let either = list.into_iter().chain(old).collect();
                 self.doubt_ports(id, Ports::Of(both), Ports::Of(either), why);
             }
@@ -229,9 +237,7 @@ impl Rewrite<'_> {
     pub(super) fn named_ports_one_per_namespace(&mut self) {
         for (id, list, span) in self.rules_with_names(None) {
             let cluster = self.cluster;
-            let own = self.set.policy(self.set.rule(id).policy).namespace;
-            let pods = own.into_iter().flat_map(|namespace| cluster.pods_in(namespace));
-            let pods: Vec<PodId> = pods.filter(|&id| !cluster.pod(id).host_network).collect();
+            let pods = self.pods_beside(id);
             let mut several = false;
             let mut sure = Vec::new();
             let mut maybe = Vec::new();
@@ -301,14 +307,10 @@ impl Rewrite<'_> {
     /// on every destination; beside blocks they are nothing.
     pub(super) fn named_ports_of_own_namespace(&mut self) {
         for (id, list, span) in self.rules_with_names(Some(Direction::Egress)) {
-            let cluster = self.cluster;
-            let own = self.set.policy(self.set.rule(id).policy).namespace;
+            let pods = self.pods_beside(id);
             let of = |port: &PortSelector| -> PortSelector {
                 let Some((protocol, name)) = named(port) else { return port.clone() };
-                let pods = own.into_iter().flat_map(|namespace| cluster.pods_in(namespace));
-                let pods = pods.filter(|&id| !cluster.pod(id).host_network);
-                let all: BTreeSet<u16> =
-                    pods.flat_map(|id| cluster.named_ports(id, protocol, name, false)).collect();
+                let all = self.numbers_of(pods.iter().copied(), protocol, name);
                 PortSelector {
                     matches: PortMatch::Numbers(numbers(protocol, &all)),
                     ..port.clone()
@@ -347,14 +349,7 @@ impl Rewrite<'_> {
     /// Pods on their node's network that a selector is about by labels.
     fn on_node_network(&self, selector: &PodsMatch) -> Vec<PodId> {
         let about = |id: &PodId| {
-            let pod = self.cluster.pod(*id);
-            let namespace = match &selector.namespaces {
-                NamespaceMatch::Is(own) => *own == pod.namespace,
-                NamespaceMatch::Labelled(labels) => {
-                    labels.matches_namespace(self.cluster.namespace(pod.namespace)) != Some(false)
-                }
-            };
-            pod.host_network && namespace && selector.pods.matches(&pod.labels)
+            self.cluster.pod(*id).host_network && self.is_labelled(selector, *id) != Some(false)
         };
         self.cluster.pod_ids().filter(about).collect()
     }
@@ -369,10 +364,7 @@ impl Rewrite<'_> {
         let pods = self.on_node_network(selector);
         let numbered = ports.iter().filter_map(|port| {
             let (protocol, name) = named(port)?;
-            let each = pods
-                .iter()
-                .flat_map(|&id| self.cluster.named_ports(id, protocol, name, false))
-                .collect::<BTreeSet<u16>>();
+            let each = self.numbers_of(pods.iter().copied(), protocol, name);
             let matches = PortMatch::Numbers(numbers(protocol, &each));
             (!each.is_empty()).then(|| PortSelector { matches, ..port.clone() })
         });
@@ -382,19 +374,11 @@ impl Rewrite<'_> {
     /// The pods that a rule's selectors may match.
     fn peer_pods(&self, rule: &Rule) -> BTreeSet<PodId> {
         let Peers::Of(list) = &rule.peers else { return BTreeSet::new() };
-        let selectors: Vec<&PodsMatch> = list
-            .iter()
-            .filter_map(|peer| match &peer.matches {
-                PeerMatch::Pods(pods) => Some(pods),
-                _ => None,
-            })
-            .collect();
-        let matched = |id: &PodId| {
-            let pod = self.cluster.pod(*id);
-            let namespace = self.cluster.namespace(pod.namespace);
-            selectors.iter().any(|own| own.matches(pod, namespace) != Some(false))
-        };
-        self.cluster.pod_ids().filter(matched).collect()
+        let each = list.iter().filter_map(|peer| match &peer.matches {
+            PeerMatch::Pods(pods) => Some(self.selected(pods)),
+            _ => None,
+        });
+        each.flat_map(|[_, maybe]| maybe).collect()
     }
 
     /// More ports of an address than there is room for: which of them are lost is chance. All rules of
@@ -418,35 +402,28 @@ impl Rewrite<'_> {
             }
             _ => false,
         };
-        let all = self.rules_of(None);
-        // Every pod is an address of its own, whichever selectors match it.
-        let pods_of: HashMap<RuleId, BTreeSet<PodId>> =
-            all.iter().map(|&id| (id, self.peer_pods(self.set.rule(id)))).collect();
-        let subjects: HashMap<PolicyId, BTreeSet<PodId>> = all
-            .iter()
-            .map(|&id| self.set.rule(id).policy)
-            .map(|id| (id, self.selected(id)[1].clone()))
-            .collect();
-        let meet = |a: Option<&BTreeSet<PodId>>, b: Option<&BTreeSet<PodId>>| match (a, b) {
-            (Some(a), Some(b)) => !a.is_disjoint(b),
-            _ => false,
-        };
-        // Few rules have peers in common: those of one policy, and of policies of one namespace.
         let mut groups: BTreeMap<(Option<NamespaceId>, usize), Vec<RuleId>> = BTreeMap::new();
-        for &id in &all {
+        for id in self.rules_of(None) {
             let rule = self.set.rule(id);
             let namespace = self.set.policy(rule.policy).namespace;
             groups.entry((namespace, rule.direction.index())).or_default().push(id);
         }
         let mut over = Vec::new();
         for group in groups.values() {
+            // Where all together have room there is nothing to look up, and that is nearly everywhere.
+            if group.iter().map(|&id| count(self.set.rule(id))).sum::<usize>() <= limit {
+                continue;
+            }
+            let subjects = self.subjects(group);
+            // Every pod is an address of its own, whichever selectors match it.
+            let pods_of: HashMap<RuleId, BTreeSet<PodId>> =
+                group.iter().map(|&id| (id, self.peer_pods(self.set.rule(id)))).collect();
             for &id in group {
                 let rule = self.set.rule(id);
                 let together = |other: &&RuleId| {
                     let theirs = self.set.rule(**other);
-                    let subjects = (subjects.get(&rule.policy), subjects.get(&theirs.policy));
-                    meet(subjects.0, subjects.1)
-                        && (same(rule, theirs) || meet(pods_of.get(&id), pods_of.get(other)))
+                    !subjects[&rule.policy][1].is_disjoint(&subjects[&theirs.policy][1])
+                        && (same(rule, theirs) || !pods_of[&id].is_disjoint(&pods_of[*other]))
                 };
                 let others = group.iter().filter(together).map(|&other| self.set.rule(other));
                 let total: usize = others.map(count).sum();

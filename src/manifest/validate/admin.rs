@@ -15,7 +15,8 @@ use crate::manifest::ordered::{
 use crate::manifest::place::Place;
 use crate::manifest::resource::{LabelSelector, Meta, Operator, Requirement};
 use crate::manifest::schema::{
-    Field, Object, Schema, TEXT, Text, check, exactly_one, field, list, needed, object, one_of,
+    Field, Object, Schema, TEXT, Text, check, document, exactly_one, field, list, needed, object,
+    one_of,
 };
 use crate::net::{DomainPattern, Protocol, Wildcard};
 use ipnet::IpNet;
@@ -192,37 +193,24 @@ macro_rules! rules {
     };
 }
 
-/// An object with this spec.
-macro_rules! document {
-    ($($field:expr),+ $(,)?) => {
-        Schema::Object(&object(&[
-            field("apiVersion", TEXT),
-            field("kind", TEXT),
-            field("metadata", Schema::Anything),
-            needed("spec", Schema::Object(&object(&[$($field),+]))),
-            field("status", Schema::Anything),
-        ]))
-    };
-}
-
-const ADMIN: Schema = document!(
+const ADMIN: Schema = document!(Schema::Object(&object(&[
     field("egress", rules!(ALLOW_DENY_PASS, "to", TO_1, 100, "ports", PORTS_1)),
     field("ingress", rules!(ALLOW_DENY_PASS, "from", FROM_1, 100, "ports", PORTS_1)),
     PRIORITY,
     needed("subject", SUBJECT_1),
-);
-const BASELINE: Schema = document!(
+])));
+const BASELINE: Schema = document!(Schema::Object(&object(&[
     field("egress", rules!(ALLOW_DENY, "to", TO_BASELINE, 100, "ports", PORTS_1)),
     field("ingress", rules!(ALLOW_DENY, "from", FROM_1, 100, "ports", PORTS_1)),
     needed("subject", SUBJECT_1),
-);
-const CLUSTER: Schema = document!(
+])));
+const CLUSTER: Schema = document!(Schema::Object(&object(&[
     field("egress", rules!(ACCEPT_DENY_PASS, "to", TO_2, 25, "protocols", PORTS_2)),
     field("ingress", rules!(ACCEPT_DENY_PASS, "from", FROM_2, 25, "protocols", PORTS_2)),
     PRIORITY,
     needed("subject", SUBJECT_2),
     needed("tier", one_of(&["Admin", "Baseline"])),
-);
+])));
 
 /// `isCIDR` of CEL: `netip.ParsePrefix`, which takes host bits, and neither zones nor IPv4 in IPv6.
 pub(super) fn network(text: &str) -> Option<IpNet> {

@@ -16,7 +16,7 @@ use crate::manifest::ordered::{
 use crate::manifest::place::Place;
 use crate::manifest::resource::Meta;
 use crate::manifest::schema::{
-    Object, Schema, TEXT, Text, check, exactly_one, field, list, needed, object,
+    Object, Schema, TEXT, Text, check, document, exactly_one, field, list, needed, object,
 };
 use crate::net::{DomainPattern, Protocol, Wildcard};
 use ipnet::{IpNet, Ipv4Net};
@@ -50,26 +50,17 @@ const SELECTOR: Object = object(&[
     field("matchLabels", Schema::Labels),
 ]);
 
-/// An object with these rules.
-macro_rules! document {
+/// The spec of an object with these rules.
+macro_rules! egress {
     ($($field:expr),+ $(,)?) => {
-        Schema::Object(&object(&[
-            field("apiVersion", TEXT),
-            field("kind", TEXT),
-            field("metadata", Schema::Anything),
-            needed(
-                "spec",
-                Schema::Object(&object(&[needed(
-                    "egress",
-                    list(&Schema::Object(&object(&[$($field),+])), 0, ANY_COUNT),
-                )])),
-            ),
-            field("status", Schema::Anything),
-        ]))
+        Schema::Object(&object(&[needed(
+            "egress",
+            list(&Schema::Object(&object(&[$($field),+])), 0, ANY_COUNT),
+        )]))
     };
 }
 
-const FIREWALL: Schema = document!(
+const FIREWALL: Schema = document!(egress!(
     field(
         "ports",
         list(
@@ -90,15 +81,15 @@ const FIREWALL: Schema = document!(
         ]))
     ),
     needed("type", TYPE),
-);
+));
 
-const NETWORK_POLICY: Schema = document!(
+const NETWORK_POLICY: Schema = document!(egress!(
     needed(
         "to",
         Schema::Object(&exactly_one(&[field("cidrSelector", BLOCK_V4), field("dnsName", DOMAIN)]))
     ),
     needed("type", TYPE),
-);
+));
 
 /// `^Allow|Deny$`, which is `^Allow` or `Deny$`.
 fn type_fault(text: &str) -> Option<&'static str> {
