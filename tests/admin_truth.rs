@@ -92,7 +92,8 @@ fn compare(variable: &str, file: &str) -> Tally {
             serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": set["objects"] });
         let loaded = load_text("set.json", list.to_string().as_bytes());
         assert_eq!(loaded.errors(), 0, "set {}: {:?}", set["id"], loaded.diagnostics);
-        let (cluster, _) = resolve(loaded.resources, &loaded.set_aside, &Assumptions::default());
+        let (cluster, _) =
+            resolve(loaded.resources, &loaded.set_aside, &loaded.sources, &Assumptions::default());
         assert!(cluster.blind_spots.is_empty(), "set {}", set["id"]);
         let policies = compile(&cluster);
         let model = Model::new(&cluster, &policies);
@@ -174,7 +175,8 @@ fn as_kube_network_policies_the_baseline_is_hidden_as_recorded() {
         let list =
             serde_json::json!({ "apiVersion": "v1", "kind": "List", "items": set["objects"] });
         let loaded = load_text("set.json", list.to_string().as_bytes());
-        let (cluster, _) = resolve(loaded.resources, &loaded.set_aside, &Assumptions::default());
+        let (cluster, _) =
+            resolve(loaded.resources, &loaded.set_aside, &loaded.sources, &Assumptions::default());
         let policies = enforce(&compile(&cluster), &cluster, &cni).policies;
         for probe in set["probes"].as_array().into_iter().flatten() {
             let (source, destination) = (text(&probe[0]), text(&probe[1]));

@@ -153,8 +153,12 @@ fn policies_mean_what_the_server_stored() {
 
 /// What the policies of a text say, without where they say it.
 fn meaning(loaded: &Loaded) -> Vec<String> {
-    let (cluster, _) =
-        resolve(loaded.resources.clone(), &loaded.set_aside, &Assumptions::default());
+    let (cluster, _) = resolve(
+        loaded.resources.clone(),
+        &loaded.set_aside,
+        &loaded.sources,
+        &Assumptions::default(),
+    );
     let set = compile(&cluster);
     set.policies
         .iter()

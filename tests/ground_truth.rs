@@ -58,7 +58,8 @@ fn sets() -> Vec<Set> {
             assert_eq!(loaded.errors(), 0, "set {}: {:?}", set["id"], loaded.diagnostics);
             let state = |include_finished| {
                 let assumptions = Assumptions { include_finished, ..Assumptions::default() };
-                resolve(loaded.resources.clone(), &loaded.set_aside, &assumptions).0
+                resolve(loaded.resources.clone(), &loaded.set_aside, &loaded.sources, &assumptions)
+                    .0
             };
             let mut addresses = BTreeMap::new();
             for object in

@@ -173,7 +173,7 @@ impl<'q> Asked<'q> {
                 Peer::Pod(id) => Some(*id),
                 _ => None,
             })
-            .flat_map(|id| &self.world.cluster.pod(id).ports)
+            .flat_map(|id| self.world.cluster.pod(id).ports.iter())
             .filter_map(|port| port.name.as_ref().map(|name| format!("`{name}/{}`", port.protocol)))
             .collect();
         names.sort();

@@ -206,7 +206,7 @@ fn workload(world: &World, model: &Model<'_>, id: WorkloadId) -> WorkloadRow {
     labels.dedup();
     let mut ports: Vec<String> = pods
         .iter()
-        .flat_map(|pod| &pod.ports)
+        .flat_map(|pod| pod.ports.iter())
         .map(|port| match &port.name {
             Some(name) => format!("{name}:{}/{}", port.number, port.protocol),
             None => format!("{}/{}", port.number, port.protocol),

@@ -93,8 +93,9 @@ impl World {
                 .iter()
                 .filter(|item| !matches!(item.reason, Reason::NotAnObject | Reason::Unreadable))
                 .count();
+        let resources = std::mem::take(&mut loaded.resources);
         let (mut cluster, found) =
-            resolve(std::mem::take(&mut loaded.resources), &loaded.set_aside, &options.assumptions);
+            resolve(resources, &loaded.set_aside, &loaded.sources, &options.assumptions);
         loaded.diagnostics.extend(found);
         if options.ignore_unsupported {
             cluster.blind_spots.retain(|spot| spot.reason != Reason::UnsupportedPolicy);

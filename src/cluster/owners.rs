@@ -7,10 +7,13 @@ use std::sync::Arc;
 /// Namespace, group, kind and name of a workload.
 pub(super) type WorkloadKey = (Arc<str>, Arc<str>, Arc<str>, Arc<str>);
 
-/// A workload, and the controllers on the way to it: (kind, name).
+/// Controllers between a pod and its workload: (kind, name).
+pub(super) type Via = Arc<[(Arc<str>, Arc<str>)]>;
+
+/// A workload, and the controllers on the way to it.
 pub(super) struct Chain {
     pub(super) top: WorkloadKey,
-    pub(super) via: Vec<(Arc<str>, Arc<str>)>,
+    pub(super) via: Via,
 }
 
 /// The workloads of the input, by what identifies them.
@@ -47,7 +50,7 @@ pub(super) fn climb(
                 via.push((owner.kind, owner.name));
                 owner = next;
             }
-            None => return Some(Chain { top: key, via }),
+            None => return Some(Chain { top: key, via: via.into() }),
         }
     }
     None

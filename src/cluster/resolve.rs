@@ -1,18 +1,20 @@
 //! Resources to the [`ClusterState`].
 
 use super::labels::NAMESPACE_NAME;
-use super::owners::{Chain, WorkloadKey, Workloads, climb};
+use super::owners::{Chain, Via, WorkloadKey, Workloads, climb};
 use super::state::{
     AddressOwner, Addresses, Assumptions, BlindSpot, ClusterState, Collapsed, FinishedPod,
     FirewallObject, Namespace, Node, NodeId, Pod, PodId, PolicyObject, Service, Workload,
     WorkloadId,
 };
-use crate::diagnostic::{Code, Diagnostic, Span};
+use crate::diagnostic::{Code, Diagnostic, SourceMap, Span};
 use crate::manifest::{
-    AdminPolicyResource, Labels, PodResource, PodShape, Reason, Resource, SetAside,
-    WorkloadResource,
+    AdminPolicyResource, Labels, Meta, PodResource, PodShape, Reason, Resource, SetAside,
+    WorkloadResource, digest,
 };
+use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet, FxHasher};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -22,11 +24,13 @@ use std::sync::Arc;
 pub fn resolve(
     resources: Vec<Resource>,
     set_aside: &[SetAside],
+    sources: &SourceMap,
     assumptions: &Assumptions,
 ) -> (ClusterState, Vec<Diagnostic>) {
     let mut diagnostics = Vec::new();
     let resources = number_generated_names(resources);
-    let (resources, mut twice) = without_duplicates(resources, assumptions, &mut diagnostics);
+    let (resources, mut twice) =
+        without_duplicates(resources, sources, assumptions, &mut diagnostics);
     let mut state = ClusterState { left_out_twice: twice.len(), ..ClusterState::default() };
     state.set_assumptions(assumptions);
     let namespace_of = |r: &Resource| namespace_name(r, assumptions);
@@ -118,24 +122,45 @@ fn namespace_name(resource: &Resource, assumptions: &Assumptions) -> Arc<str> {
     Arc::clone(own.unwrap_or(&assumptions.default_namespace))
 }
 
+/// A number that objects of one name have in common, and hardly any others.
+fn identity(resource: &Resource, assumptions: &Assumptions) -> u64 {
+    let mut hasher = FxHasher::default();
+    let meta = resource.meta();
+    if !resource.is_cluster_wide() {
+        meta.namespace.as_deref().unwrap_or(&assumptions.default_namespace).hash(&mut hasher);
+    }
+    (resource.group_kind(), &*meta.name).hash(&mut hasher);
+    hasher.finish()
+}
+
 /// Takes out objects that are there twice and say different things: nobody can tell which of them a
 /// cluster would have. Of equal ones the first stays.
 fn without_duplicates(
     resources: Vec<Resource>,
+    sources: &SourceMap,
     assumptions: &Assumptions,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> (Vec<Resource>, Vec<Resource>) {
     type Key = (Arc<str>, String, Arc<str>);
+    let mut once = FxHashSet::with_capacity_and_hasher(resources.len(), FxBuildHasher);
+    let identities = resources.iter().map(|resource| identity(resource, assumptions));
+    let again: FxHashSet<u64> = identities.filter(|&identity| !once.insert(identity)).collect();
+    if again.is_empty() {
+        return (resources, Vec::new());
+    }
     let key = |r: &Resource| -> Key {
         let namespace =
             if r.is_cluster_wide() { "".into() } else { namespace_name(r, assumptions) };
         let (group, kind) = r.group_kind();
         (namespace, format!("{kind}.{group}"), Arc::clone(&r.meta().name))
     };
+    let digest_of = |meta: &Meta| digest(sources, meta);
     let mut places: HashMap<Key, Vec<(Span, u64)>> = HashMap::new();
     for resource in &resources {
-        let meta = resource.meta();
-        places.entry(key(resource)).or_default().push((meta.span, meta.digest));
+        if again.contains(&identity(resource, assumptions)) {
+            let meta = resource.meta();
+            places.entry(key(resource)).or_default().push((meta.span, digest_of(meta)));
+        }
     }
     let (mut single, mut twice) = (Vec::new(), Vec::new());
     let mut equal: Vec<(String, Span, Span)> = Vec::new();
@@ -200,8 +225,14 @@ fn namespaces(
 ) {
     let mut found: BTreeMap<Arc<str>, Option<&Labels>> = BTreeMap::new();
     found.insert(Arc::clone(&assumptions.default_namespace), None);
+    let mut last: Option<&Arc<str>> = None;
     for resource in resources.iter().filter(|r| !r.is_cluster_wide()) {
-        found.entry(namespace_name(resource, assumptions)).or_default();
+        // Objects of one namespace mostly stand together.
+        let own = resource.meta().namespace.as_ref();
+        if last.is_none() || own != last {
+            found.entry(namespace_name(resource, assumptions)).or_default();
+            last = own;
+        }
     }
     for namespace in set_aside
         .iter()
@@ -224,15 +255,14 @@ fn namespaces(
 
 /// Nodes of the input, and those that pods name.
 fn nodes(state: &mut ClusterState, resources: &[Resource]) {
-    let mut found: BTreeMap<Arc<str>, Node> = BTreeMap::new();
+    let mut found: Vec<Node> = Vec::new();
+    let mut by_name: FxHashMap<&str, usize> = FxHashMap::default();
     for resource in resources {
         if let Resource::Node(node) = resource {
             let name = Arc::clone(&node.meta.name);
             let labels = node.meta.labels.clone();
-            found.insert(
-                Arc::clone(&name),
-                Node { name, labels, addresses: node.addresses.clone(), declared: true },
-            );
+            by_name.insert(&node.meta.name, found.len());
+            found.push(Node { name, labels, addresses: node.addresses.clone(), declared: true });
         }
     }
     for resource in resources {
@@ -240,21 +270,26 @@ fn nodes(state: &mut ClusterState, resources: &[Resource]) {
             continue;
         };
         let Some(name) = &pod.node else { continue };
-        let node = found.entry(Arc::clone(name)).or_insert_with(|| Node {
-            name: Arc::clone(name),
-            labels: Labels::default(),
-            addresses: Vec::new(),
-            declared: false,
+        let at = *by_name.entry(name).or_insert_with(|| {
+            found.push(Node {
+                name: Arc::clone(name),
+                labels: Labels::default(),
+                addresses: Vec::new(),
+                declared: false,
+            });
+            found.len() - 1
         });
         // A pod knows addresses of its node.
         let host = if pod.shape.host_network { &pod.addresses[..] } else { &[] };
+        let known = &mut found[at].addresses;
         for &address in host.iter().chain(&pod.host_addresses) {
-            if !node.addresses.contains(&address) {
-                node.addresses.push(address);
+            if !known.contains(&address) {
+                known.push(address);
             }
         }
     }
-    state.nodes = found.into_values().collect();
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    state.nodes = found;
 }
 
 /// A workload in the making.
@@ -267,7 +302,7 @@ struct Draft {
 
 struct DraftPod {
     name: Arc<str>,
-    via: Vec<(Arc<str>, Arc<str>)>,
+    via: Via,
     shape: PodShape,
     node: Option<NodeId>,
     addresses: Addresses,
@@ -275,7 +310,24 @@ struct DraftPod {
     span: Span,
 }
 
-type Plan = BTreeMap<WorkloadKey, Draft>;
+/// Workloads in the making, by what identifies them.
+#[derive(Default)]
+struct Plan {
+    drafts: Vec<(WorkloadKey, Draft)>,
+    places: FxHashMap<WorkloadKey, usize>,
+}
+
+impl Plan {
+    /// The place of a workload, which is new if it was not there.
+    fn place(&mut self, key: &WorkloadKey, span: Span) -> usize {
+        if let Some(&at) = self.places.get(key) {
+            return at;
+        }
+        self.places.insert(key.clone(), self.drafts.len());
+        self.drafts.push((key.clone(), Draft { span, ..Draft::default() }));
+        self.drafts.len() - 1
+    }
+}
 
 fn pods(
     state: &mut ClusterState,
@@ -283,32 +335,44 @@ fn pods(
     workloads: &Workloads<'_>,
     assumptions: &Assumptions,
 ) -> Plan {
-    let mut plan = Plan::new();
-    let node_of_address: HashMap<IpAddr, NodeId> = state
+    let mut plan = Plan::default();
+    let node_of_name: FxHashMap<Arc<str>, NodeId> =
+        state.node_ids().map(|id| (Arc::clone(&state.node(id).name), id)).collect();
+    let node_of_address: FxHashMap<IpAddr, NodeId> = state
         .node_ids()
         .flat_map(|id| state.node(id).addresses.iter().map(move |&address| (address, id)))
         .collect();
+    // The pods of a workload mostly stand together.
+    let mut last: Option<(&PodResource, usize, Via)> = None;
     for resource in resources {
         let Resource::Pod(pod) = resource else {
             continue;
         };
-        let namespace = namespace_name(resource, assumptions);
-        let chain = climb(&namespace, &pod.meta, &pod.shape.labels, workloads);
-        let Chain { top, via } = chain.unwrap_or_else(|| Chain {
-            top: (Arc::clone(&namespace), "".into(), "Pod".into(), Arc::clone(&pod.meta.name)),
-            via: Vec::new(),
-        });
-        let draft =
-            plan.entry(top).or_insert_with(|| Draft { span: pod.meta.span, ..Draft::default() });
+        let (at, via) = match &last {
+            Some((other, at, via)) if is_sibling(other, pod) => (*at, Arc::clone(via)),
+            _ => {
+                let namespace = namespace_name(resource, assumptions);
+                let chain = climb(&namespace, &pod.meta, &pod.shape.labels, workloads);
+                let Chain { top, via } = chain.unwrap_or_else(|| Chain {
+                    top: (namespace, "".into(), "Pod".into(), Arc::clone(&pod.meta.name)),
+                    via: Arc::default(),
+                });
+                let at = plan.place(&top, pod.meta.span);
+                last = Some((pod, at, Arc::clone(&via)));
+                (at, via)
+            }
+        };
+        let draft = &mut plan.drafts[at].1;
         if pod.finished && !assumptions.include_finished {
             draft.finished += 1;
-            if let Some(namespace) = state.find_namespace(&namespace) {
+            let own = pod.meta.namespace.as_ref().unwrap_or(&assumptions.default_namespace);
+            if let Some(namespace) = state.find_namespace(own) {
                 let name = Arc::clone(&pod.meta.name);
                 state.finished.push(FinishedPod { namespace, name, span: pod.meta.span });
             }
             continue;
         }
-        let by_name = pod.node.as_deref().and_then(|name| state.find_node(name));
+        let by_name = pod.node.as_ref().and_then(|name| node_of_name.get(name)).copied();
         let by_address = || pod.host_addresses.iter().find_map(|a| node_of_address.get(a)).copied();
         draft.pods.push(DraftPod {
             name: Arc::clone(&pod.meta.name),
@@ -322,6 +386,14 @@ fn pods(
     }
     state.finished.sort_by(|a, b| (a.namespace, &a.name).cmp(&(b.namespace, &b.name)));
     plan
+}
+
+/// Whether two pods have one owner, and all that tells whose owner that is.
+fn is_sibling(a: &PodResource, b: &PodResource) -> bool {
+    a.meta.owner.is_some()
+        && a.meta.owner == b.meta.owner
+        && a.meta.namespace == b.meta.namespace
+        && a.shape.labels == b.shape.labels
 }
 
 fn pod_addresses(state: &ClusterState, pod: &PodResource, node: Option<NodeId>) -> Addresses {
@@ -346,9 +418,8 @@ fn stand_ins(plan: &mut Plan, workloads: &Workloads<'_>) -> Vec<(WorkloadKey, Wo
         let chain = climb(namespace, &workload.meta, &workload.template.labels, workloads);
         // Owned by something else: its owner's pods are meant, whose template may be newer.
         let top = chain.as_ref().map_or(key, |chain| &chain.top);
-        let draft = plan
-            .entry(top.clone())
-            .or_insert_with(|| Draft { span: workload.meta.span, ..Draft::default() });
+        let at = plan.place(top, workload.meta.span);
+        let draft = &mut plan.drafts[at].1;
         if chain.is_some() {
             collapsed.push((key.clone(), top.clone()));
             if workloads.contains_key(top) {
@@ -365,12 +436,12 @@ fn stand_ins(plan: &mut Plan, workloads: &Workloads<'_>) -> Vec<(WorkloadKey, Wo
         let mut via: Vec<(Arc<str>, Arc<str>)> = Vec::new();
         if let Some(chain) = chain {
             via.push((Arc::clone(&workload.kind), Arc::clone(&workload.meta.name)));
-            via.extend(chain.via);
+            via.extend(chain.via.iter().cloned());
         }
         draft.pods.push(DraftPod {
             // Several revisions of one owner are told apart by their own names.
             name: Arc::clone(&workload.meta.name),
-            via,
+            via: via.into(),
             shape: workload.template.clone(),
             node: None,
             addresses: Addresses::Unknown,
@@ -385,9 +456,11 @@ fn build(
     state: &mut ClusterState,
     plan: Plan,
     workloads: &Workloads<'_>,
-) -> BTreeMap<WorkloadKey, WorkloadId> {
-    let mut ids = BTreeMap::new();
-    for (key, mut draft) in plan {
+) -> FxHashMap<WorkloadKey, WorkloadId> {
+    let mut drafts = plan.drafts;
+    drafts.sort_by(|a, b| a.0.cmp(&b.0));
+    let mut ids = FxHashMap::default();
+    for (key, mut draft) in drafts {
         let Some(namespace) = state.find_namespace(&key.0) else {
             continue;
         };
@@ -428,7 +501,8 @@ fn build(
 /// Whose each address is. A pod's own address wins over a node's: a node's address can be known
 /// from elsewhere and be out of date, a running pod's is what packets carry.
 fn addresses(state: &mut ClusterState, diagnostics: &mut Vec<Diagnostic>) {
-    let mut owners: HashMap<IpAddr, AddressOwner> = HashMap::new();
+    let mut owners: FxHashMap<IpAddr, AddressOwner> =
+        FxHashMap::with_capacity_and_hasher(state.pods.len() + state.nodes.len(), FxBuildHasher);
     for id in state.node_ids() {
         for &address in &state.node(id).addresses {
             owners.entry(address).or_insert(AddressOwner::Node(id));

@@ -9,7 +9,8 @@ use crate::manifest::{
 };
 use crate::net::{DomainName, Family, IpSet, Protocol};
 use ipnet::IpNet;
-use std::collections::{BTreeMap, HashMap};
+use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -77,7 +78,7 @@ pub struct ClusterState {
     pub collapsed: Vec<Collapsed>,
     /// How many objects were left out because they stand twice and differ.
     pub left_out_twice: usize,
-    pub(super) owners: HashMap<IpAddr, AddressOwner>,
+    pub(super) owners: FxHashMap<IpAddr, AddressOwner>,
     pub(super) assumed: [IpSet; 2],
     pub(super) assumed_families: Vec<Family>,
 }
@@ -122,11 +123,11 @@ pub struct Pod {
     /// The workload.
     pub workload: WorkloadId,
     /// Controllers between the pod and its workload: (kind, name).
-    pub via: Vec<(Arc<str>, Arc<str>)>,
+    pub via: Arc<[(Arc<str>, Arc<str>)]>,
     /// Its labels.
     pub labels: Labels,
     /// The ports it declares.
-    pub ports: Vec<ContainerPort>,
+    pub ports: Arc<[ContainerPort]>,
     /// Whether it is on its node's network: then no selector sees it.
     pub host_network: bool,
     /// The node it runs on.

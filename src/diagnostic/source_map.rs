@@ -1,7 +1,10 @@
 //! Where text came from: bytes to file, line and column.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+/// The bytes of a source: a string in memory, or a file that is mapped.
+pub type Bytes = Arc<dyn AsRef<[u8]> + Send + Sync>;
 
 /// A source, by its place in the [`SourceMap`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,19 +52,29 @@ impl fmt::Display for Location {
 }
 
 /// One text that was read.
-#[derive(Debug)]
 pub struct Source {
     /// The path as the user gave it, or `<stdin>`.
     pub name: Arc<str>,
-    /// The decoded text.
-    pub text: Arc<str>,
-    /// Byte offsets of line starts, ascending; the first is 0.
-    line_starts: Vec<u32>,
-    /// For text that is not ASCII, how many characters stand before every [`STRIDE`]th byte: a
-    /// column is then found without walking a line that may be the whole file.
-    characters: Option<Vec<u32>>,
+    bytes: Bytes,
+    /// What is counted once somebody asks for a line: most runs ask for a few, or none.
+    counts: OnceLock<Counts>,
     /// Documents that carry Helm's `# Source:` comment: (start of document, template).
     templates: Vec<(u32, Arc<str>)>,
+}
+
+/// What stands before every [`STRIDE`]th byte: a place is then found without walking a file, or a line
+/// that is the whole file.
+struct Counts {
+    /// How many lines end there.
+    lines: Vec<u32>,
+    /// How many characters, where they are not as many as the bytes.
+    characters: Option<Vec<u32>>,
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("name", &self.name).finish_non_exhaustive()
+    }
 }
 
 /// Every text that was read, so that spans can be shown.
@@ -72,28 +85,17 @@ pub struct SourceMap {
 
 impl SourceMap {
     /// Adds a text and returns its id. Texts are at most 4 GiB: the reader checks.
-    pub fn add(&mut self, name: Arc<str>, text: Arc<str>) -> SourceId {
-        let bytes = text.as_bytes();
-        // A carriage return alone ends a line, too.
-        let ends = bytes.iter().enumerate().filter(|&(at, &b)| {
-            b == b'\n' || b == b'\r' && bytes.get(at + 1).is_some_and(|&next| next != b'\n')
-        });
-        let line_starts = std::iter::once(0).chain(ends.map(|(at, _)| offset(at + 1))).collect();
-        let characters = (!text.is_ascii()).then(|| {
-            let mut count = 0;
-            let starts = |b: &&u8| **b & 0xc0 != 0x80;
-            bytes
-                .chunks(STRIDE)
-                .map(|chunk| {
-                    let before = count;
-                    count += offset(chunk.iter().filter(starts).count());
-                    before
-                })
-                .collect()
-        });
+    pub fn add(&mut self, name: Arc<str>, bytes: Bytes) -> SourceId {
         let id = SourceId(u32::try_from(self.sources.len()).unwrap_or(u32::MAX));
-        self.sources.push(Source { name, text, line_starts, characters, templates: Vec::new() });
+        self.sources.push(Source { name, bytes, counts: OnceLock::new(), templates: Vec::new() });
         id
+    }
+
+    /// Gives a source its text, decoded.
+    pub fn set_bytes(&mut self, source: SourceId, bytes: &Bytes) {
+        if let Some(source) = self.sources.get_mut(source.0 as usize) {
+            source.bytes = Arc::clone(bytes);
+        }
     }
 
     /// Notes that the document at `start` (and those up to the next such note) comes from a Helm
@@ -114,13 +116,12 @@ impl SourceMap {
         let Some(source) = self.source(span.source) else {
             return Location { path: "<unknown>".into(), line: 0, column: 0, template: None };
         };
-        let line = source.line_starts.partition_point(|&start| start <= span.start).max(1);
-        let line_start = source.line_starts.get(line - 1).copied().unwrap_or(0) as usize;
+        let (line, line_start) = source.line_of(span.start as usize);
         let at = source.templates.partition_point(|&(start, _)| start <= span.start);
         let template = at.checked_sub(1).and_then(|at| source.templates.get(at));
         Location {
             path: Arc::clone(&source.name),
-            line: offset(line),
+            line,
             column: source.characters_before(span.start as usize)
                 - source.characters_before(line_start)
                 + 1,
@@ -128,30 +129,81 @@ impl SourceMap {
         }
     }
 
-    /// The text of a span.
+    /// The text of a span; empty if it is not text.
     pub fn text(&self, span: Span) -> &str {
         self.source(span.source)
-            .and_then(|source| source.text.get(span.start as usize..span.end as usize))
+            .and_then(|source| source.slice(span.start as usize, span.end as usize))
             .unwrap_or("")
     }
 }
 
-/// The distance of counted places in text that is not ASCII.
-const STRIDE: usize = 1024;
+/// The distance of counted places.
+const STRIDE: usize = 4096;
 
 impl Source {
+    /// The decoded text. All of it is UTF-8, unless it is a file that changed while it was read.
+    pub fn bytes(&self) -> &[u8] {
+        (*self.bytes).as_ref()
+    }
+
+    /// A part of the text, if it is one.
+    pub fn slice(&self, start: usize, end: usize) -> Option<&str> {
+        std::str::from_utf8(self.bytes().get(start..end)?).ok()
+    }
+
+    fn counts(&self) -> &Counts {
+        self.counts.get_or_init(|| {
+            let bytes = self.bytes();
+            let ascii = bytes.is_ascii();
+            let mut counts = Counts { lines: Vec::new(), characters: (!ascii).then(Vec::new) };
+            let (mut lines, mut characters) = (0, 0);
+            for start in (0..bytes.len()).step_by(STRIDE) {
+                let end = bytes.len().min(start + STRIDE);
+                counts.lines.push(lines);
+                lines += offset(self.line_ends(start, end).count());
+                if let Some(list) = &mut counts.characters {
+                    list.push(characters);
+                    characters += characters_of(&bytes[start..end]);
+                }
+            }
+            counts
+        })
+    }
+
+    /// The places where lines end. A carriage return alone ends a line, too.
+    fn line_ends(&self, start: usize, end: usize) -> impl DoubleEndedIterator<Item = usize> {
+        let bytes = self.bytes();
+        memchr::memchr2_iter(b'\n', b'\r', &bytes[start..end]).map(move |at| start + at).filter(
+            move |&at| bytes[at] == b'\n' || bytes.get(at + 1).is_some_and(|&next| next != b'\n'),
+        )
+    }
+
+    /// The number of the line that a byte is on, from 1, and where that line starts.
+    fn line_of(&self, at: usize) -> (u32, usize) {
+        let at = at.min(self.bytes().len());
+        let (from, counted) = place(&self.counts().lines, at);
+        let line = counted + offset(self.line_ends(from, at).count()) + 1;
+        let start = self.line_ends(0, at).next_back().map_or(0, |end| end + 1);
+        (line, start)
+    }
+
     /// How many characters stand before a byte.
     fn characters_before(&self, at: usize) -> u32 {
-        let at = at.min(self.text.len());
-        let Some(counts) = &self.characters else { return offset(at) };
-        let chunk = at / STRIDE;
-        let (counted, from) = match counts.get(chunk) {
-            Some(&count) => (count, chunk * STRIDE),
-            None => (counts.last().copied().unwrap_or(0), counts.len().saturating_sub(1) * STRIDE),
-        };
-        let rest = self.text.as_bytes().get(from..at).unwrap_or_default();
-        counted + offset(rest.iter().filter(|b| **b & 0xc0 != 0x80).count())
+        let at = at.min(self.bytes().len());
+        let Some(counts) = &self.counts().characters else { return offset(at) };
+        let (from, counted) = place(counts, at);
+        counted + characters_of(&self.bytes()[from..at])
     }
+}
+
+/// The nearest counted place before a byte, and what was counted there.
+fn place(counts: &[u32], at: usize) -> (usize, u32) {
+    let chunk = (at / STRIDE).min(counts.len().saturating_sub(1));
+    (chunk * STRIDE, counts.get(chunk).copied().unwrap_or(0))
+}
+
+fn characters_of(bytes: &[u8]) -> u32 {
+    offset(bytes.iter().filter(|b| **b & 0xc0 != 0x80).count())
 }
 
 /// Offsets fit in 32 bits: the reader refuses larger texts.

@@ -20,6 +20,8 @@ pub(crate) struct JsonError {
 /// Reads values from a text.
 pub(crate) struct JsonReader<'t> {
     source: SourceId,
+    /// Where the text starts in the source.
+    base: u32,
     text: &'t str,
     at: usize,
     depth: usize,
@@ -28,10 +30,15 @@ pub(crate) struct JsonReader<'t> {
 
 impl<'t> JsonReader<'t> {
     pub(crate) fn new(source: SourceId, text: &'t str) -> Self {
-        Self { source, text, at: 0, depth: 0, diagnostics: Vec::new() }
+        Self::at(source, 0, text)
     }
 
-    /// Where the reader stands, in bytes.
+    /// Of a text that starts at byte `base` of its source.
+    pub(crate) fn at(source: SourceId, base: u32, text: &'t str) -> Self {
+        Self { source, base, text, at: 0, depth: 0, diagnostics: Vec::new() }
+    }
+
+    /// Where the reader stands in the text, in bytes.
     pub(crate) fn position(&self) -> usize {
         self.at
     }
@@ -64,7 +71,7 @@ impl<'t> JsonReader<'t> {
     }
 
     fn span(&self, start: usize) -> Span {
-        let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        let offset = |at: usize| self.base.saturating_add(u32::try_from(at).unwrap_or(u32::MAX));
         Span::new(self.source, offset(start), offset(self.at))
     }
 
@@ -299,7 +306,7 @@ impl<'t> JsonReader<'t> {
 
     /// The diagnostic of an error that is the user's to mend.
     pub(crate) fn diagnostic(&self, error: &JsonError) -> Diagnostic {
-        let at = u32::try_from(error.at).unwrap_or(u32::MAX);
+        let at = self.base.saturating_add(u32::try_from(error.at).unwrap_or(u32::MAX));
         let code = if error.excessive { Code::ExcessiveInput } else { Code::Syntax };
         let span = Span::new(self.source, at, at);
         Diagnostic::new(code, format!("not valid JSON: {}", error.reason)).at(span, "")

@@ -15,17 +15,21 @@ mod clue;
 mod decode;
 mod discover;
 mod fault;
+mod file;
 mod item;
 mod json;
 mod kinds;
+mod kubectl;
 mod kustomize;
 mod load;
+mod map;
 mod mapping;
 mod node;
 mod object;
 mod ordered;
 mod place;
 mod positions;
+mod prune;
 mod read;
 mod resource;
 mod scalar;
@@ -38,15 +42,17 @@ mod yaml;
 pub use clue::{Clue, ContainerClue};
 pub use decode::nearest;
 pub use discover::InputPath;
+pub use file::Readers;
 pub use item::{Reason, SetAside};
-pub use load::{Loaded, load, load_text, read_text};
+pub use load::{Loaded, load, load_text, load_text_by, read_text};
 pub use ordered::{
     AdminKind, AdminPeer, AdminPeerResource, AdminPolicyResource, AdminPort, AdminPortResource,
     AdminRuleResource, AdminTier, EgressFirewallResource, FirewallKind, FirewallPeer,
     FirewallRuleResource, PodsSelector, RuleAction,
 };
+pub use read::digest;
 pub use resource::{
-    ContainerPort, LabelSelector, Labels, Meta, NetworkPolicyResource, NodeResource, Operator,
-    Owner, PeerResource, PeerSelects, PodResource, PodShape, PortRef, PortResource, Requirement,
-    Resource, RuleResource, ServicePort, ServiceResource, WorkloadResource,
+    ContainerPort, Digest, LabelSelector, Labels, Meta, NetworkPolicyResource, NodeResource,
+    Operator, Owner, PeerResource, PeerSelects, PodResource, PodShape, PortRef, PortResource,
+    Requirement, Resource, RuleResource, ServicePort, ServiceResource, WorkloadResource,
 };

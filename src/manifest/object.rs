@@ -12,6 +12,11 @@ pub(crate) fn document(out: &mut Collected, node: &Node) {
     object(out, node, None, 0);
 }
 
+/// Reads an item of a `v1 List`.
+pub(crate) fn item(out: &mut Collected, node: &Node) {
+    object(out, node, None, 1);
+}
+
 /// `parent` is the (apiVersion, kind) that a typed list gives to items that state none.
 fn object(out: &mut Collected, node: &Node, parent: Option<(&str, &str)>, depth: usize) {
     let text = |key: &str| node.get(key).and_then(Node::as_str).filter(|text| !text.is_empty());

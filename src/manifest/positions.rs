@@ -43,6 +43,14 @@ impl<'t> Positions<'t> {
         Span::new(self.source, start, end)
     }
 
+    /// A span without the blank space at its end.
+    pub(super) fn trimmed(&self, span: Span) -> Span {
+        let range = (span.start - self.base) as usize..(span.end - self.base) as usize;
+        let text = self.text.get(range).unwrap_or_default();
+        let blank = u32::try_from(text.len() - text.trim_end().len()).unwrap_or(0);
+        Span::new(span.source, span.start, span.end - blank)
+    }
+
     pub(super) fn starts_with(&self, span: Span, wanted: char) -> bool {
         let at = (span.start - self.base) as usize;
         self.text.get(at..).is_some_and(|rest| rest.starts_with(wanted))

@@ -2,14 +2,16 @@
 
 use super::decode::decode;
 use super::item::{Collected, Envelope, Item, Reason, invalid_reason};
-use super::kinds::{Used, group_of};
+use super::json::JsonReader;
+use super::kinds::{Kind, Used, classify, group_of};
 use super::node::{Node, Value};
 use super::place::Place;
 use super::resource::{
-    Labels, Meta, NodeResource, Owner, PodResource, PodShape, Resource, WorkloadResource,
+    Digest, Labels, Meta, NodeResource, Owner, PodResource, PodShape, Resource, WorkloadResource,
 };
 use super::validate::{self, NameRule};
-use crate::diagnostic::{Code, Diagnostic, Severity, Span};
+use super::{prune, yaml};
+use crate::diagnostic::{Code, Diagnostic, Severity, SourceMap, Span};
 use k8s_openapi::api::{
     apps::v1 as apps, batch::v1 as batch, core::v1 as core, networking::v1 as net,
 };
@@ -20,7 +22,9 @@ use std::sync::Arc;
 
 /// Decodes and checks an object of a kind of ours.
 pub(super) fn read(out: &mut Collected, node: &Node, envelope: Envelope<'_>, used: Used) {
-    let place = Place::root(node);
+    let stored = prune::is_stored(node);
+    let pruned = (stored && prune::is_pruned(used)).then(|| prune::pruned(node, used));
+    let place = Place::root(pruned.as_ref().unwrap_or(node));
     let before = out.diagnostics.len();
     let resource = match used {
         Used::Namespace => typed::<core::Namespace>(out, place).and_then(|object| {
@@ -49,19 +53,15 @@ pub(super) fn read(out: &mut Collected, node: &Node, envelope: Envelope<'_>, use
         }),
         Used::NetworkPolicy => typed::<net::NetworkPolicy>(out, place).and_then(|object| {
             let meta = checked_meta(out, &place, &object.metadata, NameRule::Subdomain)?;
-            let stored = object.metadata.uid.is_some();
             let sink = &mut out.diagnostics;
             let policy = validate::network_policy(sink, &place, object.spec, meta, stored);
             Some(Resource::NetworkPolicy(policy))
         }),
-        Used::Admin(kind) => {
-            let stored = place.node.and_then(|n| n.get("metadata")).is_some_and(is_stored);
-            metadata(out, &place, NameRule::Subdomain).and_then(|meta| {
-                let sink = &mut out.diagnostics;
-                let policy = validate::admin_policy(sink, &place, meta, kind, stored)?;
-                Some(Resource::AdminPolicy(policy))
-            })
-        }
+        Used::Admin(kind) => metadata(out, &place, NameRule::Subdomain).and_then(|meta| {
+            let sink = &mut out.diagnostics;
+            let policy = validate::admin_policy(sink, &place, meta, kind, stored)?;
+            Some(Resource::AdminPolicy(policy))
+        }),
         Used::Firewall(kind) => metadata(out, &place, NameRule::Subdomain).and_then(|meta| {
             let firewall = validate::egress_firewall(&mut out.diagnostics, &place, meta, kind)?;
             Some(Resource::EgressFirewall(firewall))
@@ -114,11 +114,6 @@ pub(super) fn read(out: &mut Collected, node: &Node, envelope: Envelope<'_>, use
     finish(out, before, envelope, resource);
 }
 
-/// Whether an object comes from a server, which has accepted it.
-fn is_stored(metadata: &Node) -> bool {
-    metadata.get("uid").is_some_and(|uid| !uid.is_null())
-}
-
 /// Keeps the object if it has no error.
 fn finish(out: &mut Collected, before: usize, envelope: Envelope<'_>, resource: Option<Resource>) {
     let mut new = out.diagnostics.split_off(before);
@@ -159,8 +154,31 @@ fn typed<T: serde::de::DeserializeOwned>(out: &mut Collected, place: Place<'_>) 
     decode(place, &mut out.diagnostics)
 }
 
+/// What tells whether two objects say the same.
+pub fn digest(sources: &SourceMap, meta: &Meta) -> u64 {
+    let span = match meta.digest {
+        Digest::Known(digest) => return digest,
+        Digest::Of(span) => span,
+    };
+    let text = sources.text(span);
+    let node = if text.starts_with('{') {
+        JsonReader::new(span.source, text).next_value().and_then(Result::ok)
+    } else {
+        // An item of a list is indented but for its first line.
+        let column = sources.locate(span).column.saturating_sub(1) as usize;
+        yaml::parse(span.source, 0, &format!("{}{text}", " ".repeat(column))).node
+    };
+    node.map_or(0, |node| {
+        let text = |key: &str| node.get(key).and_then(Node::as_str).unwrap_or_default();
+        match classify(text("apiVersion"), text("kind")) {
+            Kind::Used(used) => digest_of(&prune::pruned(&node, used)),
+            _ => digest_of(&node),
+        }
+    })
+}
+
 /// A hash of what an object says that can matter here: not of what servers and tools note on it.
-fn digest(node: &Node) -> u64 {
+fn digest_of(node: &Node) -> u64 {
     let mut hasher = rustc_hash::FxHasher::default();
     node.get("metadata").and_then(|metadata| metadata.get("labels")).hash(&mut hasher);
     node.get("spec").hash(&mut hasher);
@@ -195,7 +213,7 @@ fn checked_meta(
             name: owner.name.as_str().into(),
         }),
         span: place.child_span("name"),
-        digest: root.node.map_or(0, digest),
+        digest: Digest::Known(root.node.map_or(0, digest_of)),
     })
 }
 

@@ -10,23 +10,30 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// Labels of one object, sorted by key; keys are unique.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Labels(Vec<(Arc<str>, Arc<str>)>);
+/// Labels of one object, sorted by key; keys are unique. A copy shares them: the pods of a workload
+/// have the same.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Labels(Arc<[(Arc<str>, Arc<str>)]>);
+
+impl Default for Labels {
+    fn default() -> Self {
+        Self(Arc::from([]))
+    }
+}
 
 impl Labels {
     /// Labels from pairs in any order; of equal keys the last counts.
     pub fn new(pairs: impl IntoIterator<Item = (Arc<str>, Arc<str>)>) -> Self {
-        let mut labels = Self::default();
         let mut pairs: Vec<_> = pairs.into_iter().collect();
         pairs.sort_by(|a, b| a.0.cmp(&b.0));
+        let mut unique: Vec<(Arc<str>, Arc<str>)> = Vec::with_capacity(pairs.len());
         for pair in pairs {
-            match labels.0.last_mut() {
+            match unique.last_mut() {
                 Some(last) if last.0 == pair.0 => *last = pair,
-                _ => labels.0.push(pair),
+                _ => unique.push(pair),
             }
         }
-        labels
+        Self(unique.into())
     }
 
     /// The value of a label; a label with an empty value is there.
@@ -37,14 +44,8 @@ impl Labels {
 
     /// Sets a label.
     pub fn set(&mut self, key: &str, value: Arc<str>) {
-        match self.0.binary_search_by(|(k, _)| (**k).cmp(key)) {
-            Ok(at) => {
-                if let Some(pair) = self.0.get_mut(at) {
-                    pair.1 = value;
-                }
-            }
-            Err(at) => self.0.insert(at, (key.into(), value)),
-        }
+        let others = self.0.iter().filter(|(own, _)| **own != *key).cloned();
+        *self = Self::new(others.chain([(key.into(), value)]).collect::<Vec<_>>());
     }
 
     /// The labels, by key.
@@ -93,8 +94,17 @@ pub struct Meta {
     pub owner: Option<Owner>,
     /// The object's `metadata.name`, or the object where that is missing.
     pub span: Span,
-    /// A 64-bit hash of what the object says: of labels, spec and addresses.
-    pub digest: u64,
+    /// What tells whether another object says the same.
+    pub digest: Digest,
+}
+
+/// A 64-bit hash of what an object says: of labels, spec and addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Digest {
+    /// It is this.
+    Known(u64),
+    /// It is to be computed from the object's text, should the object stand twice.
+    Of(Span),
 }
 
 /// `metadata.ownerReferences[]` of the managing controller.
@@ -193,14 +203,20 @@ pub struct NodeResource {
 }
 
 /// What a pod or a pod template says of its pods.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PodShape {
     /// Labels of the pods.
     pub labels: Labels,
     /// `spec.hostNetwork`
     pub host_network: bool,
-    /// Ports of containers and of restartable init containers (sidecars).
-    pub ports: Vec<ContainerPort>,
+    /// Ports of containers and of restartable init containers (sidecars), sorted.
+    pub ports: Arc<[ContainerPort]>,
+}
+
+impl Default for PodShape {
+    fn default() -> Self {
+        Self { labels: Labels::default(), host_network: false, ports: Arc::from([]) }
+    }
 }
 
 /// `containers[].ports[]`

@@ -4,24 +4,22 @@ use crate::diagnostic::{Code, Diagnostic, SourceId, Span};
 use std::sync::Arc;
 
 /// Decodes a file: UTF-8 (a byte order mark is dropped), or UTF-16 with one. Invalid bytes become
-/// U+FFFD, as in kubectl; the offset of the first is returned with the text.
-pub(super) fn decode(bytes: Vec<u8>) -> (String, Option<u32>) {
-    match bytes.as_slice() {
-        [0xef, 0xbb, 0xbf, rest @ ..] => lossy(rest.to_vec()),
-        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
-        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
-        _ => lossy(bytes),
+/// U+FFFD, as in kubectl; the offset of the first is returned with the text. `None` if the bytes are
+/// the text already.
+pub(super) fn decode(bytes: &[u8]) -> Option<(String, Option<u32>)> {
+    match bytes {
+        [0xef, 0xbb, 0xbf, rest @ ..] => Some(lossy(rest)),
+        [0xff, 0xfe, rest @ ..] => Some(utf16(rest, u16::from_le_bytes)),
+        [0xfe, 0xff, rest @ ..] => Some(utf16(rest, u16::from_be_bytes)),
+        _ if std::str::from_utf8(bytes).is_ok() => None,
+        _ => Some(lossy(bytes)),
     }
 }
 
-fn lossy(bytes: Vec<u8>) -> (String, Option<u32>) {
-    match String::from_utf8(bytes) {
-        Ok(text) => (text, None),
-        Err(error) => {
-            let at = u32::try_from(error.utf8_error().valid_up_to()).unwrap_or(u32::MAX);
-            (String::from_utf8_lossy(error.as_bytes()).into_owned(), Some(at))
-        }
-    }
+fn lossy(bytes: &[u8]) -> (String, Option<u32>) {
+    let at = std::str::from_utf8(bytes).err();
+    let at = at.map(|error| u32::try_from(error.valid_up_to()).unwrap_or(u32::MAX));
+    (String::from_utf8_lossy(bytes).into_owned(), at)
 }
 
 fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> (String, Option<u32>) {

@@ -28,6 +28,8 @@ pub(crate) struct Parsed {
     /// The document, or `None` if it is empty or could not be read.
     pub(crate) node: Option<Node>,
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// It has anchors.
+    pub(crate) anchored: bool,
 }
 
 /// Reads the first YAML document of `text`, which starts at byte `base` of `source`.
@@ -51,7 +53,7 @@ pub(crate) fn parse(source: SourceId, base: u32, text: &str) -> Parsed {
             );
         }
         builder.diagnostics.push(fault);
-        return Parsed { node: None, diagnostics: builder.diagnostics };
+        return builder.refused();
     }
     let mut parser = Parser::new_from_str(text);
     // kubectl reads one document of each piece between `---` lines.
@@ -77,13 +79,13 @@ pub(crate) fn parse(source: SourceId, base: u32, text: &str) -> Parsed {
             Some(Ok((event, span))) => {
                 if let Err(problem) = builder.event(event, span) {
                     builder.diagnostics.push(*problem);
-                    return Parsed { node: None, diagnostics: builder.diagnostics };
+                    return builder.refused();
                 }
             }
             Some(Err(error)) => {
                 let problem = builder.scan_error(&error);
                 builder.diagnostics.push(problem);
-                return Parsed { node: None, diagnostics: builder.diagnostics };
+                return builder.refused();
             }
         }
     }
@@ -93,10 +95,10 @@ pub(crate) fn parse(source: SourceId, base: u32, text: &str) -> Parsed {
             syntax(Span::new(source, at, at), "found character that cannot start any token")
                 .help("a line outside of quotes and blocks must not start with a tab"),
         );
-        return Parsed { node: None, diagnostics: builder.diagnostics };
+        return builder.refused();
     }
     let node = builder.root.take().map(|built| built.node);
-    Parsed { node, diagnostics: builder.diagnostics }
+    Parsed { node, diagnostics: builder.diagnostics, anchored: builder.anchored > 0 }
 }
 
 /// The first character that go-yaml's reader refuses (`readerc.go`), even in a comment.
@@ -184,6 +186,8 @@ enum Frame {
         size: u64,
         depth: usize,
         flow: bool,
+        /// Where what it holds ends.
+        end: u32,
     },
     Mapping {
         anchor: usize,
@@ -193,6 +197,8 @@ enum Frame {
         size: u64,
         depth: usize,
         flow: bool,
+        /// Where what it holds ends.
+        end: u32,
     },
 }
 
@@ -224,10 +230,21 @@ struct Builder<'t> {
 }
 
 impl Builder<'_> {
+    fn refused(self) -> Parsed {
+        Parsed { diagnostics: self.diagnostics, ..Parsed::default() }
+    }
+
     fn event(&mut self, event: Event<'_>, span: saphyr_parser::Span) -> Result<(), Fault> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
-                let span = self.at.span(span);
+                let mut span = self.at.span(span);
+                if matches!(style, ScalarStyle::Literal | ScalarStyle::Folded) {
+                    // The parser counts blank lines below it.
+                    span = self.at.trimmed(span);
+                    if text.is_empty() {
+                        span.end = span.start;
+                    }
+                }
                 self.decoded += 1;
                 // go-yaml's `isMerge`: plain and untagged, or tagged as a merge.
                 let merge_tag =
@@ -260,6 +277,7 @@ impl Builder<'_> {
                     size: 1,
                     depth: 0,
                     flow,
+                    end: start.end,
                 });
                 Ok(())
             }
@@ -276,18 +294,22 @@ impl Builder<'_> {
                     size: 1,
                     depth: 0,
                     flow,
+                    end: start.end,
                 });
                 Ok(())
             }
             Event::SequenceEnd | Event::MappingEnd => {
-                let end = self.at.span(span).end;
+                let closing = self.at.span(span).end;
                 match self.stack.pop() {
-                    Some(Frame::Sequence { anchor, start, items, size, depth, .. }) => {
+                    Some(Frame::Sequence { anchor, start, items, size, depth, flow, end }) => {
+                        // In block style nothing closes it: it ends where its last value does.
+                        let end = if flow { closing } else { end };
                         let span = Span::new(start.source, start.start, end);
                         let node = Node { span, value: Value::Sequence(items) };
                         self.complete(anchor, Built { node, size, depth: depth + 1 })
                     }
-                    Some(Frame::Mapping { anchor, start, map, size, depth, .. }) => {
+                    Some(Frame::Mapping { anchor, start, map, size, depth, flow, end, .. }) => {
+                        let end = if flow { closing } else { end };
                         let span = Span::new(start.source, start.start, end);
                         let node = Node { span, value: Value::Mapping(map.into_entries()) };
                         self.complete(anchor, Built { node, size, depth: depth + 1 })
@@ -316,7 +338,9 @@ impl Builder<'_> {
                 if self.stack.len() + built.depth > MAX_DEPTH {
                     return fail(too_deep(span));
                 }
-                self.complete(0, built)
+                self.complete(0, built)?;
+                self.reach(span);
+                Ok(())
             }
             _ => Ok(()),
         }
@@ -336,6 +360,17 @@ impl Builder<'_> {
 
     fn takes_key(&self) -> bool {
         matches!(self.stack.last(), Some(Frame::Mapping { key: None, .. }))
+    }
+
+    /// Something in the innermost open collection ends here.
+    fn reach(&mut self, span: Span) {
+        // Nothing at all after a key has a place, too: somewhere below.
+        if span.start < span.end
+            && let Some(Frame::Sequence { end, .. } | Frame::Mapping { end, .. }) =
+                self.stack.last_mut()
+        {
+            *end = span.end;
+        }
     }
 
     fn push_key(&mut self, new: Key) {
@@ -361,6 +396,7 @@ impl Builder<'_> {
             }
             self.anchors.insert(anchor, built.clone());
         }
+        self.reach(built.node.span);
         match self.stack.last_mut() {
             None => {
                 self.root = Some(built);

@@ -68,8 +68,8 @@ const LONG: usize = 2_000;
 
 fn is_long_line(sources: &SourceMap, span: Span) -> bool {
     let Some(source) = sources.source(span.source) else { return false };
-    let at = (span.start as usize).min(source.text.len());
-    let bytes = source.text.as_bytes();
+    let bytes = source.bytes();
+    let at = (span.start as usize).min(bytes.len());
     let before = bytes[..at].iter().rev().take(LONG).take_while(|b| **b != b'\n').count();
     let after = bytes[at..].iter().take(LONG).take_while(|b| **b != b'\n').count();
     before + after >= LONG
@@ -109,18 +109,20 @@ impl<'s> Excerpt<'s> {
     fn around(sources: &'s SourceMap, spans: impl Iterator<Item = Span>) -> Option<Self> {
         let spans: Vec<Span> = spans.collect();
         let source = sources.source(spans.first()?.source)?;
-        let first = spans.iter().map(|span| span.start as usize).min()?.min(source.text.len());
+        let bytes = source.bytes();
+        let first = spans.iter().map(|span| span.start as usize).min()?.min(bytes.len());
         // Of a label that spans many lines the first one is shown.
-        let last = spans.iter().map(|span| span.start as usize).max()?.min(source.text.len());
-        let start = source.text.get(..first)?.rfind('\n').map_or(0, |at| at + 1);
-        let end = source.text.get(last..)?.find('\n').map_or(source.text.len(), |at| last + at);
+        let last = spans.iter().map(|span| span.start as usize).max()?.min(bytes.len());
+        let line_end = |b: &u8| *b == b'\n';
+        let start = bytes[..first].iter().rposition(line_end).map_or(0, |at| at + 1);
+        let end = bytes[last..].iter().position(line_end).map_or(bytes.len(), |at| last + at);
         let location =
             sources.locate(Span::new(spans.first()?.source, u32::try_from(start).ok()?, 0));
         let path = match &location.template {
             Some(template) => format!("{} ({template})", source.name),
             None => source.name.to_string(),
         };
-        Some(Self { text: source.text.get(start..end)?, path, line: location.line as usize, start })
+        Some(Self { text: source.slice(start, end)?, path, line: location.line as usize, start })
     }
 
     /// The part of a span that is on its first line; an empty span marks one character.

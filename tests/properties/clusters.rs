@@ -4,10 +4,10 @@ use kubereach::cluster::{
     Assumptions, ClusterState, ContainerPort, LabelSelector, Labels, NetworkPolicyResource,
     Operator, PeerSelects, PortRef, PortResource, Requirement, RuleResource, resolve,
 };
-use kubereach::diagnostic::Span;
+use kubereach::diagnostic::{SourceMap, Span};
 use kubereach::manifest::{
-    Meta, NodeResource, Owner, PeerResource, PodResource, PodShape, Reason, Resource, SetAside,
-    WorkloadResource,
+    Digest, Meta, NodeResource, Owner, PeerResource, PodResource, PodShape, Reason, Resource,
+    SetAside, WorkloadResource,
 };
 use kubereach::net::{DomainName, Protocol};
 use std::net::IpAddr;
@@ -68,7 +68,7 @@ fn meta(namespace: Option<&str>, name: &str, labels: Labels) -> Meta {
         labels,
         owner: None,
         span: Span::default(),
-        digest: 0,
+        digest: Digest::Known(0),
     }
 }
 
@@ -96,7 +96,7 @@ fn shape(r: &mut Random) -> PodShape {
         })
         .collect();
     ports.sort();
-    PodShape { labels: labels(r), host_network: r.one_in(6), ports }
+    PodShape { labels: labels(r), host_network: r.one_in(6), ports: ports.into() }
 }
 
 fn addresses(r: &mut Random, at: usize) -> Vec<IpAddr> {
@@ -301,5 +301,5 @@ pub(crate) fn cluster(r: &mut Random) -> ClusterState {
         },
         ..Assumptions::default()
     };
-    resolve(resources, &set_aside, &assumptions).0
+    resolve(resources, &set_aside, &SourceMap::default(), &assumptions).0
 }

@@ -11,3 +11,4 @@
 mod clusters;
 mod engines;
 mod laws;
+mod readers;

@@ -271,7 +271,7 @@ impl Rewrite<'_> {
                 let Ports::Of(list) = &self.set.rule(id).ports else { return None };
                 let named = list.iter().find(|port| match &port.matches {
                     PortMatch::Named { protocol, name } => {
-                        self.cluster.pods.iter().flat_map(|pod| &pod.ports).any(|port| {
+                        self.cluster.pods.iter().flat_map(|pod| pod.ports.iter()).any(|port| {
                             port.sidecar
                                 && port.protocol == *protocol
                                 && port.name.as_ref() == Some(name)

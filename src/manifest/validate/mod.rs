@@ -24,6 +24,23 @@ pub(super) use service::service;
 use super::place::Place;
 use crate::diagnostic::{Code, Diagnostic};
 
+/// Whether there is nothing to say against a name, a label's key or value, or a port's name.
+macro_rules! legal {
+    ($($name:ident $check:ident),* $(,)?) => {$(
+        pub(super) fn $name(text: &str) -> bool {
+            text::$check(text).is_empty()
+        }
+    )*};
+}
+
+legal! {
+    is_dns_label dns_label,
+    is_dns_subdomain dns_subdomain,
+    is_qualified_name qualified_name,
+    is_label_value label_value,
+    is_port_name port_name,
+}
+
 /// Where checks report to.
 pub(super) type Sink = Vec<Diagnostic>;
 

@@ -87,7 +87,7 @@ pub(in crate::manifest) fn pod_spec(sink: &mut Sink, place: &Place<'_>, spec: Po
         strict_address(sink, &item.field("ip"), &alias.ip);
     }
     ports.sort();
-    PodShape { labels: Labels::default(), host_network, ports }
+    PodShape { labels: Labels::default(), host_network, ports: ports.into() }
 }
 
 fn container_ports(

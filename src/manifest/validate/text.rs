@@ -42,10 +42,10 @@ pub(super) fn dns_subdomain(text: &str) -> Vec<String> {
 /// `IsQualifiedName`: a label's key.
 pub(super) fn qualified_name(text: &str) -> Vec<String> {
     let mut faults = Vec::new();
-    let parts: Vec<&str> = text.split('/').collect();
-    let name = match *parts {
-        [name] => name,
-        [prefix, name] => {
+    let mut parts = text.split('/');
+    let name = match (parts.next().unwrap_or_default(), parts.next(), parts.next()) {
+        (name, None, _) => name,
+        (prefix, Some(name), None) => {
             if prefix.is_empty() {
                 faults.push("the part before `/` must not be empty".into());
             } else {

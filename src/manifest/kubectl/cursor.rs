@@ -1,0 +1,146 @@
+//! A place in an object's text that moves over its values, whichever format they are in.
+
+use super::super::node::Value;
+use super::super::scalar;
+
+/// Something that the full reader has to look at.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unusual;
+
+/// What was read, or a hand-over.
+pub(super) type Read<T> = Result<T, Unusual>;
+
+/// Moves over the values of one object. After a key, or at an item, exactly one of `scalar`,
+/// `open_mapping`, `open_sequence` and `skip` is called.
+pub(super) trait Cursor<'t>: Copy {
+    /// A collection that is being read.
+    type Frame;
+
+    /// Enters a mapping.
+    fn open_mapping(&mut self) -> Read<Self::Frame>;
+
+    /// The next key; `None` after the last one.
+    fn next_key(&mut self, frame: &mut Self::Frame) -> Read<Option<Word<'t>>>;
+
+    /// Enters a sequence.
+    fn open_sequence(&mut self) -> Read<Self::Frame>;
+
+    /// Moves to the next item; false after the last one.
+    fn next_item(&mut self, frame: &mut Self::Frame) -> Read<bool>;
+
+    /// Reads a scalar that is not null.
+    fn scalar(&mut self) -> Read<Word<'t>>;
+
+    /// Passes over a value of any kind.
+    fn skip(&mut self) -> Read<()>;
+
+    /// Passes over a value that is a string for sure.
+    fn skip_string(&mut self) -> Read<()>;
+
+    /// Where a collection starts.
+    fn start_of(frame: &Self::Frame) -> usize;
+
+    /// The field that was read last.
+    fn last_key<'f>(frame: &'f mut Self::Frame) -> &'f mut &'t [u8];
+
+    /// The next key of a mapping whose keys are fields: kubectl sorts them, so none stands twice.
+    fn next_field(&mut self, frame: &mut Self::Frame) -> Read<Option<Word<'t>>> {
+        let key = self.next_key(frame)?;
+        if let Some(key) = key {
+            let last = Self::last_key(frame);
+            if key.text <= *last {
+                return Err(Unusual);
+            }
+            *last = key.text;
+        }
+        Ok(key)
+    }
+
+    /// Where what was read last ends.
+    fn end(&self) -> usize;
+
+    /// The text from another place of this cursor up to here.
+    fn since(&self, earlier: &Self) -> &'t [u8];
+}
+
+/// A key or a scalar.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Word<'t> {
+    /// The text without quotes.
+    pub(super) text: &'t [u8],
+    pub(super) quoted: bool,
+    /// Where it starts and ends, with quotes.
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+impl<'t> Word<'t> {
+    fn raw(self) -> Read<&'t str> {
+        std::str::from_utf8(self.text).map_err(|_| Unusual)
+    }
+
+    /// It as a string, if it is one.
+    pub(super) fn string(self) -> Read<&'t str> {
+        let text = self.raw()?;
+        // Most words start with a letter and are none of YAML's few special ones, which are short.
+        let plain = self.text.len() > 5 && self.text[0].is_ascii_alphabetic();
+        if self.quoted || plain || matches!(scalar::resolve(text), Value::String(_)) {
+            Ok(text)
+        } else {
+            Err(Unusual)
+        }
+    }
+
+    /// The same of a string that says something.
+    pub(super) fn filled(self) -> Read<&'t str> {
+        if self.text.is_empty() { Err(Unusual) } else { self.string() }
+    }
+
+    /// It as a whole number without sign or leading zeros.
+    pub(super) fn number(self) -> Read<u32> {
+        let text = self.text;
+        let digits = !text.is_empty() && text.len() <= 9 && text.iter().all(u8::is_ascii_digit);
+        if self.quoted || !digits || text.len() > 1 && text[0] == b'0' {
+            return Err(Unusual);
+        }
+        self.raw()?.parse().map_err(|_| Unusual)
+    }
+
+    /// It as a port number.
+    pub(super) fn port(self) -> Read<u16> {
+        u16::try_from(self.number()?).ok().filter(|&port| port > 0).ok_or(Unusual)
+    }
+
+    /// It as a boolean.
+    pub(super) fn boolean(self) -> Read<bool> {
+        match self.text {
+            b"true" if !self.quoted => Ok(true),
+            b"false" if !self.quoted => Ok(false),
+            _ => Err(Unusual),
+        }
+    }
+}
+
+/// What follows, if the text goes on so.
+pub(super) fn starts_with(text: &[u8], at: usize, wanted: &[u8]) -> bool {
+    text.get(at..).is_some_and(|rest| rest.starts_with(wanted))
+}
+
+/// How many spaces stand at a place.
+pub(super) fn spaces(text: &[u8], at: usize) -> usize {
+    let mut count = 0;
+    // Eight at a time: this is asked of every line.
+    while let Some(eight) = text.get(at + count..).and_then(|rest| rest.first_chunk::<8>()) {
+        let others = u64::from_le_bytes(*eight) ^ u64::from_le_bytes(*b"        ");
+        if others != 0 {
+            return count + others.trailing_zeros() as usize / 8;
+        }
+        count += 8;
+    }
+    count + text[(at + count).min(text.len())..].iter().take_while(|b| **b == b' ').count()
+}
+
+/// The end of the line that a place is on: its line break, or the end of the text.
+pub(super) fn line_end(text: &[u8], at: usize) -> usize {
+    memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |end| at + end)
+}

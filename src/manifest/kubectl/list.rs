@@ -1,0 +1,205 @@
+//! Whole texts: a `List`, cut into chunks that are read in parallel, or one object.
+
+use super::super::item::{Collected, Item};
+use super::super::json::JsonReader;
+use super::super::{object, yaml as full};
+use super::cursor::starts_with;
+use super::json::Json;
+use super::meta::Memory;
+use super::yaml::Yaml;
+use crate::diagnostic::SourceId;
+use memchr::memmem;
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// How a list is printed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Yaml,
+    Json,
+}
+
+impl Format {
+    /// Everything before the first item.
+    fn head(self) -> &'static [u8] {
+        match self {
+            Self::Yaml => b"apiVersion: v1\nitems:\n",
+            Self::Json => b"{\n    \"apiVersion\": \"v1\",\n    \"items\": [\n",
+        }
+    }
+
+    /// Everything after the last item: servers of old printed a `selfLink`, too.
+    fn tails(self) -> [&'static [u8]; 2] {
+        match self {
+            Self::Yaml => [
+                b"kind: List\nmetadata:\n  resourceVersion: \"\"\n",
+                b"kind: List\nmetadata:\n  resourceVersion: \"\"\n  selfLink: \"\"\n",
+            ],
+            Self::Json => [
+                b"    ],\n    \"kind\": \"List\",\n    \"metadata\": {\n        \"resourceVersion\": \"\"\n    }\n}\n",
+                b"    ],\n    \"kind\": \"List\",\n    \"metadata\": {\n        \"resourceVersion\": \"\",\n        \"selfLink\": \"\"\n    }\n}\n",
+            ],
+        }
+    }
+
+    /// How an item starts.
+    fn opening(self) -> &'static [u8] {
+        match self {
+            Self::Yaml => b"- ",
+            Self::Json => b"        {\n",
+        }
+    }
+}
+
+/// Reads what `kubectl get -o yaml` or `-o json` prints of several objects, or `None` if the text is
+/// anything else: then the full reader has to read all of it.
+pub(in crate::manifest) fn list(source: SourceId, text: &[u8]) -> Option<Vec<Collected>> {
+    let format = [Format::Yaml, Format::Json].into_iter().find(|f| text.starts_with(f.head()))?;
+    let tail = format.tails().into_iter().find(|tail| text.ends_with(tail))?;
+    let body = format.head().len()..text.len() - tail.len();
+    // The tail starts a line.
+    if !text.get(body.clone())?.ends_with(b"\n") {
+        return None;
+    }
+    let chunks = chunks(text, format, body.clone())?;
+    let end = body.end;
+    let read = |range: Range<usize>| {
+        let last = range.end == end;
+        Chunk { source, text: &text[..range.end], format, start: range.start, last }.read()
+    };
+    chunks.into_par_iter().map(read).collect()
+}
+
+/// Pieces of a list at the borders of items: enough for every thread, few enough to remember much.
+fn chunks(text: &[u8], format: Format, body: Range<usize>) -> Option<Vec<Range<usize>>> {
+    let wanted = body.len() / (rayon::current_num_threads() * 8);
+    let size = wanted.clamp(64 << 10, 8 << 20);
+    let opening = [b"\n", format.opening()].concat();
+    let finder = memmem::Finder::new(&opening);
+    let mut chunks = Vec::new();
+    let mut start = body.start;
+    while start < body.end {
+        let from = body.end.min(start + size);
+        let end = finder.find(&text[from..body.end]).map_or(body.end, |at| from + at + 1);
+        chunks.push(start..end);
+        start = end;
+    }
+    starts_with(text, body.start, format.opening()).then_some(chunks)
+}
+
+/// Whether there is nothing but printable ASCII and line breaks.
+fn is_clean(text: &[u8]) -> bool {
+    // One pass without a branch: the compiler makes vector instructions of it.
+    let odd = |b: u8| u8::from(b.wrapping_sub(b' ') > b'~' - b' ') & u8::from(b != b'\n');
+    text.chunks(4096).all(|part| part.iter().fold(0, |found, &b| found | odd(b)) == 0)
+}
+
+/// Some items of a list.
+struct Chunk<'t> {
+    source: SourceId,
+    /// The text up to the end of the chunk.
+    text: &'t [u8],
+    format: Format,
+    start: usize,
+    /// It holds the last item of the list.
+    last: bool,
+}
+
+impl<'t> Chunk<'t> {
+    fn read(&self) -> Option<Collected> {
+        let mut out = Collected::default();
+        let mut memory = Memory::default();
+        let opening = [b"\n", self.format.opening()].concat();
+        let finder = memmem::Finder::new(&opening);
+        let clean = is_clean(&self.text[self.start..]);
+        let mut at = self.start;
+        while at < self.text.len() {
+            if !starts_with(self.text, at, self.format.opening()) {
+                return None;
+            }
+            let next = || finder.find(&self.text[at..]).map_or(self.text.len(), |end| at + end + 1);
+            let fast = if clean || is_clean(&self.text[at..next()]) {
+                self.item(at, &mut memory)
+            } else {
+                None
+            };
+            at = if let Some((item, end)) = fast {
+                out.items.push(item);
+                end
+            } else {
+                let end = next();
+                self.read_fully(&mut out, at..end)?;
+                end
+            };
+        }
+        Some(out)
+    }
+
+    /// Reads one item if it is of the usual form; with the place of the next one.
+    fn item(&self, at: usize, memory: &mut Memory<'t>) -> Option<(Item, usize)> {
+        let (resource, end) = match self.format {
+            Format::Yaml => {
+                let mut cursor = Yaml::new(self.text, at + 2, 2);
+                let resource = super::object(&mut cursor, memory, self.source).ok()?;
+                (resource, cursor.position())
+            }
+            Format::Json => {
+                let mut cursor = Json::new(self.text, at + 8, 8);
+                let resource = super::object(&mut cursor, memory, self.source).ok()?;
+                let rest = &self.text[cursor.position()..];
+                let separator = self.separator(rest)?;
+                (resource, cursor.position() + separator.len())
+            }
+        };
+        let next = end == self.text.len() || starts_with(self.text, end, self.format.opening());
+        next.then(|| (Item::Used(Box::new(resource)), end))
+    }
+
+    /// What stands between two items of JSON, or after the last one.
+    fn separator(&self, rest: &[u8]) -> Option<&'static [u8]> {
+        let separator: &[u8] = if self.last && rest == b"\n" { b"\n" } else { b",\n" };
+        rest.starts_with(separator).then_some(separator)
+    }
+
+    /// Reads one item by the full reader. `None` if it is not to be understood by itself: an anchor
+    /// may be meant elsewhere, and an error in one item is one of the whole text.
+    fn read_fully(&self, out: &mut Collected, range: Range<usize>) -> Option<()> {
+        let start = u32::try_from(range.start).ok()?;
+        let text = std::str::from_utf8(&self.text[range]).ok()?;
+        match self.format {
+            Format::Yaml => {
+                let parsed = full::parse(self.source, start, text);
+                let node =
+                    parsed.node.filter(|_| !parsed.anchored && parsed.diagnostics.is_empty())?;
+                let [item] = node.items() else { return None };
+                object::item(out, item);
+            }
+            Format::Json => {
+                let mut reader = JsonReader::at(self.source, start, text);
+                let node = reader.next_value()?.ok()?;
+                let rest = &text.as_bytes()[reader.position()..];
+                if self.separator(rest)?.len() != rest.len() || !reader.diagnostics.is_empty() {
+                    return None;
+                }
+                object::item(out, &node);
+            }
+        }
+        Some(())
+    }
+}
+
+/// Reads a document of its own, if it is one object of the usual form.
+pub(in crate::manifest) fn document(
+    source: SourceId,
+    text: &[u8],
+    range: Range<usize>,
+) -> Option<Item> {
+    let piece = text.get(range.clone())?;
+    if !piece.starts_with(b"apiVersion: ") || !is_clean(piece) {
+        return None;
+    }
+    let mut memory = Memory::default();
+    let mut cursor = Yaml::new(&text[..range.end], range.start, 0);
+    let resource = super::object(&mut cursor, &mut memory, source).ok()?;
+    (cursor.position() == range.end).then(|| Item::Used(Box::new(resource)))
+}

@@ -1,0 +1,193 @@
+//! `metadata`, and what is remembered from object to object.
+
+use super::super::kinds::group_of;
+use super::super::prune;
+use super::super::resource::{ContainerPort, Digest, Labels, Meta, Owner};
+use super::super::validate::{self, NameRule};
+use super::cursor::{Cursor, Read, Unusual};
+use super::span;
+use crate::diagnostic::SourceId;
+use rustc_hash::FxHashMap;
+use std::sync::Arc;
+
+/// Texts that come again and again, each kept once.
+#[derive(Default)]
+pub(super) struct Memory<'t> {
+    words: FxHashMap<&'t str, Arc<str>>,
+    /// By their text: the pods of a workload have the same.
+    labels: FxHashMap<&'t [u8], Labels>,
+    ports: Option<Arc<[ContainerPort]>>,
+}
+
+impl<'t> Memory<'t> {
+    /// A string that other objects may have, too.
+    pub(super) fn word(&mut self, text: &'t str) -> Arc<str> {
+        Arc::clone(self.words.entry(text).or_insert_with(|| text.into()))
+    }
+
+    /// The ports of a pod, which the next pod often has, too.
+    pub(super) fn ports(&mut self, ports: &[ContainerPort]) -> Arc<[ContainerPort]> {
+        match &self.ports {
+            Some(known) if **known == *ports => Arc::clone(known),
+            _ => Arc::clone(self.ports.insert(ports.into())),
+        }
+    }
+}
+
+/// Metadata, and what of it an object's own reader asks for.
+pub(super) struct Metadata {
+    pub(super) meta: Meta,
+    pub(super) of_daemon_set: bool,
+}
+
+/// Reads the metadata of a stored object.
+pub(super) fn read<'t, C: Cursor<'t>>(
+    cursor: &mut C,
+    memory: &mut Memory<'t>,
+    source: SourceId,
+    rule: NameRule,
+) -> Read<Metadata> {
+    let mut frame = cursor.open_mapping()?;
+    let (mut name, mut namespace, mut stored) = (None, None, false);
+    let mut labels = Labels::default();
+    let (mut owner, mut of_daemon_set) = (None, false);
+    while let Some(key) = cursor.next_field(&mut frame)? {
+        match key.text {
+            b"annotations" => annotations(cursor)?,
+            b"finalizers" => {
+                let mut list = cursor.open_sequence()?;
+                while cursor.next_item(&mut list)? {
+                    if !validate::is_qualified_name(cursor.scalar()?.string()?) {
+                        return Err(Unusual);
+                    }
+                }
+            }
+            b"generateName" => {
+                cursor.scalar()?.string()?;
+            }
+            b"labels" => labels = self::labels(cursor, memory)?,
+            b"name" => name = Some(cursor.scalar()?),
+            b"namespace" => {
+                let text = cursor.scalar()?.filled()?;
+                if !validate::is_dns_label(text) {
+                    return Err(Unusual);
+                }
+                namespace = Some(memory.word(text));
+            }
+            b"ownerReferences" => {
+                (owner, of_daemon_set) = owners(cursor, memory)?;
+            }
+            b"uid" => {
+                cursor.scalar()?.filled()?;
+                stored = true;
+            }
+            other if prune::METADATA.contains(&other) => cursor.skip()?,
+            _ => return Err(Unusual),
+        }
+    }
+    let name = name.ok_or(Unusual)?;
+    let text = name.filled()?;
+    let legal = match rule {
+        NameRule::Subdomain => validate::is_dns_subdomain(text),
+        NameRule::Label => validate::is_dns_label(text),
+        NameRule::Any => true,
+    };
+    // A name with `*` would be one that is yet to be made.
+    if !stored || !legal {
+        return Err(Unusual);
+    }
+    let meta = Meta {
+        namespace,
+        name: text.into(),
+        labels,
+        owner,
+        span: span(source, name.start, name.end),
+        digest: Digest::Known(0),
+    };
+    Ok(Metadata { meta, of_daemon_set })
+}
+
+/// Annotations matter by their keys alone, and their values by being strings.
+fn annotations<'t, C: Cursor<'t>>(cursor: &mut C) -> Read<()> {
+    let mut frame = cursor.open_mapping()?;
+    while let Some(key) = cursor.next_field(&mut frame)? {
+        let name = key.string()?;
+        // Upper case is legal in an annotation's key.
+        if !validate::is_qualified_name(name)
+            && !validate::is_qualified_name(&name.to_ascii_lowercase())
+        {
+            return Err(Unusual);
+        }
+        cursor.skip_string()?;
+    }
+    Ok(())
+}
+
+/// Labels of an object.
+pub(super) fn labels<'t, C: Cursor<'t>>(cursor: &mut C, memory: &mut Memory<'t>) -> Read<Labels> {
+    let before = *cursor;
+    cursor.skip()?;
+    let text = cursor.since(&before);
+    if let Some(known) = memory.labels.get(text) {
+        return Ok(known.clone());
+    }
+    *cursor = before;
+    let mut pairs = Vec::new();
+    let mut frame = cursor.open_mapping()?;
+    while let Some(key) = cursor.next_key(&mut frame)? {
+        let value = cursor.scalar()?.string()?;
+        let name = key.string()?;
+        if !validate::is_qualified_name(name) || !validate::is_label_value(value) {
+            return Err(Unusual);
+        }
+        pairs.push((memory.word(name), memory.word(value)));
+    }
+    let count = pairs.len();
+    let labels = Labels::new(pairs);
+    // All of what was passed over is these labels, and each stands once.
+    if labels.pairs().len() != count || cursor.since(&before) != text {
+        return Err(Unusual);
+    }
+    memory.labels.insert(text, labels.clone());
+    Ok(labels)
+}
+
+/// The owner with `controller: true`, and whether a DaemonSet is among the owners.
+fn owners<'t, C: Cursor<'t>>(
+    cursor: &mut C,
+    memory: &mut Memory<'t>,
+) -> Read<(Option<Owner>, bool)> {
+    let (mut found, mut of_daemon_set) = (None, false);
+    let mut list = cursor.open_sequence()?;
+    while cursor.next_item(&mut list)? {
+        let mut frame = cursor.open_mapping()?;
+        let (mut version, mut kind, mut name, mut uid) = (None, None, None, None);
+        let mut controller = false;
+        while let Some(key) = cursor.next_field(&mut frame)? {
+            let word = cursor.scalar()?;
+            match key.text {
+                b"apiVersion" => version = Some(word.filled()?),
+                b"blockOwnerDeletion" => {
+                    word.boolean()?;
+                }
+                b"controller" => controller = word.boolean()?,
+                b"kind" => kind = Some(word.filled()?),
+                b"name" => name = Some(word.filled()?),
+                b"uid" => uid = Some(word.filled()?),
+                _ => return Err(Unusual),
+            }
+        }
+        let (Some(version), Some(kind), Some(name), Some(_)) = (version, kind, name, uid) else {
+            return Err(Unusual);
+        };
+        of_daemon_set |= kind == "DaemonSet";
+        if controller && found.is_none() {
+            found = Some(Owner {
+                group: memory.word(group_of(version)),
+                kind: memory.word(kind),
+                name: memory.word(name),
+            });
+        }
+    }
+    Ok((found, of_daemon_set))
+}

@@ -1,0 +1,227 @@
+//! Pods, as far as they matter to the network.
+
+use super::super::resource::{ContainerPort, PodResource, PodShape};
+use super::super::validate::{self, NameRule};
+use super::cursor::{Cursor, Read, Unusual};
+use super::meta::{self, Memory};
+use crate::diagnostic::SourceId;
+use crate::net::Protocol;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
+
+/// What a `spec` says.
+#[derive(Default)]
+struct Spec<'t> {
+    names: Vec<&'t str>,
+    ports: Vec<ContainerPort>,
+    host_network: bool,
+    /// A container port is given to the host as another number, which only a pod on its own network
+    /// may do.
+    moved_port: bool,
+    node: Option<Arc<str>>,
+}
+
+/// Reads a pod, from behind its `apiVersion` and `kind`.
+pub(super) fn read<'t, C: Cursor<'t>>(
+    cursor: &mut C,
+    frame: &mut C::Frame,
+    memory: &mut Memory<'t>,
+    source: SourceId,
+) -> Read<PodResource> {
+    let (mut metadata, mut spec) = (None, None);
+    let mut status = Status::default();
+    while let Some(key) = cursor.next_field(frame)? {
+        match key.text {
+            b"metadata" => {
+                metadata = Some(meta::read(cursor, memory, source, NameRule::Subdomain)?);
+            }
+            b"spec" => spec = Some(self::spec(cursor, memory)?),
+            b"status" => status = self::status(cursor)?,
+            _ => return Err(Unusual),
+        }
+    }
+    let metadata = metadata.ok_or(Unusual)?;
+    let mut spec = spec.filter(|spec| !spec.names.is_empty()).ok_or(Unusual)?;
+    let meta = metadata.meta;
+    // What runs on its node's network for the system may tell which CNI there is.
+    let system = metadata.of_daemon_set || meta.namespace.as_deref() == Some("kube-system");
+    if spec.host_network && (system || spec.moved_port) {
+        return Err(Unusual);
+    }
+    spec.ports.sort();
+    let shape = PodShape {
+        labels: meta.labels.clone(),
+        host_network: spec.host_network,
+        ports: memory.ports(&spec.ports),
+    };
+    Ok(PodResource {
+        meta,
+        shape,
+        node: spec.node,
+        finished: status.finished,
+        addresses: status.addresses,
+        host_addresses: status.host_addresses,
+    })
+}
+
+fn spec<'t, C: Cursor<'t>>(cursor: &mut C, memory: &mut Memory<'t>) -> Read<Spec<'t>> {
+    let mut spec = Spec::default();
+    let mut frame = cursor.open_mapping()?;
+    let mut contained = false;
+    while let Some(key) = cursor.next_field(&mut frame)? {
+        match key.text {
+            b"containers" => {
+                containers(cursor, memory, &mut spec, false)?;
+                contained = !spec.names.is_empty();
+            }
+            b"hostAliases" => return Err(Unusual),
+            b"hostNetwork" => spec.host_network = cursor.scalar()?.boolean()?,
+            b"initContainers" => containers(cursor, memory, &mut spec, true)?,
+            b"nodeName" => {
+                let name = cursor.scalar()?.filled()?;
+                if !validate::is_dns_subdomain(name) {
+                    return Err(Unusual);
+                }
+                spec.node = Some(memory.word(name));
+            }
+            b"restartPolicy" => {
+                if !matches!(cursor.scalar()?.text, b"Always" | b"OnFailure" | b"Never") {
+                    return Err(Unusual);
+                }
+            }
+            _ => cursor.skip()?,
+        }
+    }
+    if contained { Ok(spec) } else { Err(Unusual) }
+}
+
+fn containers<'t, C: Cursor<'t>>(
+    cursor: &mut C,
+    memory: &mut Memory<'t>,
+    spec: &mut Spec<'t>,
+    sidecar: bool,
+) -> Read<()> {
+    let mut list = cursor.open_sequence()?;
+    while cursor.next_item(&mut list)? {
+        let mut frame = cursor.open_mapping()?;
+        let (mut name, mut image, mut always) = (None, false, false);
+        let before = spec.ports.len();
+        while let Some(key) = cursor.next_field(&mut frame)? {
+            match key.text {
+                b"image" => {
+                    let text = cursor.scalar()?.filled()?;
+                    image = text.trim() == text;
+                }
+                b"name" => name = Some(cursor.scalar()?.filled()?),
+                b"ports" => ports(cursor, memory, spec, sidecar)?,
+                b"restartPolicy" => always = cursor.scalar()?.string()? == "Always",
+                _ => cursor.skip()?,
+            }
+        }
+        let name = name.filter(|name| image && validate::is_dns_label(name)).ok_or(Unusual)?;
+        if spec.names.contains(&name) {
+            return Err(Unusual);
+        }
+        spec.names.push(name);
+        // An init container that ends serves nobody.
+        if sidecar && !always {
+            spec.ports.truncate(before);
+        }
+    }
+    Ok(())
+}
+
+fn ports<'t, C: Cursor<'t>>(
+    cursor: &mut C,
+    memory: &mut Memory<'t>,
+    spec: &mut Spec<'t>,
+    sidecar: bool,
+) -> Read<()> {
+    let before = spec.ports.len();
+    let mut list = cursor.open_sequence()?;
+    while cursor.next_item(&mut list)? {
+        let mut frame = cursor.open_mapping()?;
+        let (mut name, mut number, mut host) = (None, None, None);
+        let mut protocol = Protocol::Tcp;
+        while let Some(key) = cursor.next_field(&mut frame)? {
+            let word = cursor.scalar()?;
+            match key.text {
+                b"containerPort" => number = Some(word.port()?),
+                b"hostPort" => host = Some(word.port()?),
+                b"name" => name = Some(word.filled()?),
+                b"protocol" => {
+                    protocol = Protocol::from_api(word.string()?).ok_or(Unusual)?;
+                }
+                _ => return Err(Unusual),
+            }
+        }
+        let number = number.ok_or(Unusual)?;
+        spec.moved_port |= host.is_some_and(|host| host != number);
+        if let Some(name) = name {
+            let own = &spec.ports[before..];
+            let twice = own.iter().any(|port| port.name.as_deref() == Some(name));
+            if twice || !validate::is_port_name(name) {
+                return Err(Unusual);
+            }
+        }
+        let name = name.map(|name| memory.word(name));
+        spec.ports.push(ContainerPort { name, protocol, number, sidecar });
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Status {
+    finished: bool,
+    addresses: Vec<IpAddr>,
+    host_addresses: Vec<IpAddr>,
+}
+
+fn status<'t, C: Cursor<'t>>(cursor: &mut C) -> Read<Status> {
+    let mut status = Status::default();
+    let (mut pod, mut host) = (None, None);
+    let mut frame = cursor.open_mapping()?;
+    while let Some(key) = cursor.next_field(&mut frame)? {
+        match key.text {
+            b"hostIP" => host = Some(address(cursor)?),
+            b"hostIPs" => status.host_addresses = addresses(cursor)?,
+            b"phase" => {
+                status.finished = matches!(cursor.scalar()?.string()?, "Succeeded" | "Failed");
+            }
+            b"podIP" => pod = Some(address(cursor)?),
+            b"podIPs" => status.addresses = addresses(cursor)?,
+            _ => cursor.skip()?,
+        }
+    }
+    if status.addresses.is_empty() {
+        status.addresses.extend(pod);
+    }
+    if status.host_addresses.is_empty() {
+        status.host_addresses.extend(host);
+    }
+    Ok(status)
+}
+
+fn addresses<'t, C: Cursor<'t>>(cursor: &mut C) -> Read<Vec<IpAddr>> {
+    let mut found = Vec::with_capacity(1);
+    let mut list = cursor.open_sequence()?;
+    while cursor.next_item(&mut list)? {
+        let mut frame = cursor.open_mapping()?;
+        match cursor.next_field(&mut frame)? {
+            Some(key) if key.text == b"ip" => found.push(address(cursor)?),
+            _ => return Err(Unusual),
+        }
+        if cursor.next_field(&mut frame)?.is_some() {
+            return Err(Unusual);
+        }
+    }
+    Ok(found)
+}
+
+fn address<'t, C: Cursor<'t>>(cursor: &mut C) -> Read<IpAddr> {
+    let text = cursor.scalar()?.filled()?;
+    match text.parse::<Ipv4Addr>() {
+        Ok(address) => Ok(address.into()),
+        Err(_) => validate::address(text).ok_or(Unusual),
+    }
+}

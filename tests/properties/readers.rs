@@ -1,0 +1,202 @@
+//! The fast reader of what kubectl prints against the full reader, on dumps that were tampered with.
+
+use super::clusters::Random;
+use kubereach::diagnostic::{Code, Severity};
+use kubereach::manifest::{Digest, Loaded, Readers, digest, load_text_by};
+
+/// A list as `kubectl get -o yaml` prints it. Lines that end with ` ~` are in parts that the fast
+/// reader passes over; the mark is taken off.
+const YAML: &str = include_str!("dump.yaml.txt");
+/// The same of `-o json`.
+const JSON: &str = include_str!("dump.json.txt");
+
+/// What dumps do not hold, and YAML gives a meaning to.
+const SNIPPETS: [&str; 40] = [
+    "\"", "'", "{", "}", "[", "]", "&a ", "*a", "!!str ", "!!int ", "|", ">", "|2", "#", " #",
+    "- ", "? ", ": ", ":", ",", "\t", "\r", "é", "\u{85}", "\u{2028}", "<<: ", "null", "~", "yes",
+    "0x1f", "1e3", "010", "-", "---\n", "...\n", "\\", "\\\"", "%", "@", " ",
+];
+
+/// Lines that may be put anywhere, with any indentation.
+const LINES: [&str; 22] = [
+    "hostNetwork: true",
+    "name: evil",
+    "podSelector: {}",
+    "- Egress",
+    "key: |",
+    "key: \"open",
+    "key: 'open",
+    "key: [1,",
+    "key: {a: b",
+    "text",
+    "",
+    "# comment",
+    "apiVersion: v1",
+    "kind: Pod",
+    "spec:",
+    "uid: x",
+    "podIP: 1.2.3.4",
+    "- name: y",
+    "key: &a x",
+    "key: *a",
+    "labels:",
+    "x: y: z",
+];
+
+struct Dump {
+    lines: Vec<(String, bool)>,
+}
+
+impl Dump {
+    fn new(text: &str) -> Self {
+        let lines = text.lines().map(|line| match line.strip_suffix(" ~") {
+            Some(line) => (line.to_owned(), true),
+            None => (line.to_owned(), false),
+        });
+        Self { lines: lines.collect() }
+    }
+
+    fn text(&self) -> String {
+        self.lines.iter().flat_map(|(line, _)| [line.as_str(), "\n"]).collect()
+    }
+
+    /// The neighbourhood of what is not as it was.
+    fn changes(&self, base: &str) -> String {
+        let base = Dump::new(base).lines;
+        let odd = |at: usize| {
+            base.get(at).map(|(line, _)| line) != self.lines.get(at).map(|(line, _)| line)
+        };
+        let first = (0..self.lines.len()).find(|&at| odd(at)).unwrap_or(0);
+        let shown = self.lines.iter().enumerate().skip(first.saturating_sub(4)).take(12);
+        let lines: Vec<String> =
+            shown.map(|(at, (line, _))| format!("{}: {line:?}", at + 1)).collect();
+        lines.join("\n")
+    }
+
+    /// Changes something; whether that was in a part that is passed over.
+    fn tamper(&mut self, r: &mut Random) -> bool {
+        let at = r.below(self.lines.len());
+        // What is indented further belongs to the line above.
+        let over = |at: usize, lines: &[(String, bool)]| lines[at].1 || at > 0 && lines[at - 1].1;
+        let passed_over = over(at, &self.lines);
+        match r.below(9) {
+            0 => {
+                self.lines.remove(at);
+            }
+            1 => self.lines.insert(at, self.lines[at].clone()),
+            2 => {
+                let indent = " ".repeat(r.below(8) * 2);
+                let line = LINES[r.below(LINES.len())];
+                self.lines.insert(at, (format!("{indent}{line}"), passed_over));
+            }
+            3 => {
+                let other = r.below(self.lines.len());
+                let both = passed_over || over(other, &self.lines);
+                self.lines.swap(at, other);
+                return both;
+            }
+            4 => {
+                let spaces = " ".repeat(1 + r.below(3));
+                self.lines[at].0.insert_str(0, &spaces);
+            }
+            5 => {
+                let line = &self.lines[at].0;
+                self.lines[at].0 = line.chars().skip(r.below(4)).collect();
+            }
+            _ => {
+                let mut line: Vec<char> = self.lines[at].0.chars().collect();
+                let place = r.below(line.len() + 1);
+                let end = (place + r.below(2)).min(line.len());
+                line.splice(place..end, SNIPPETS[r.below(SNIPPETS.len())].chars());
+                self.lines[at].0 = line.into_iter().collect();
+            }
+        }
+        passed_over
+    }
+}
+
+/// All that was read, in words.
+fn said(mut loaded: Loaded) -> String {
+    let mut digests = Vec::new();
+    for resource in &loaded.resources {
+        digests.push(digest(&loaded.sources, resource.meta()));
+    }
+    for (resource, value) in loaded.resources.iter_mut().zip(digests) {
+        resource.meta_mut().digest = Digest::Known(value);
+    }
+    format!(
+        "{:#?}\n{:#?}\n{:#?}\n{:#?}",
+        loaded.resources, loaded.set_aside, loaded.clues, loaded.diagnostics
+    )
+}
+
+fn first_difference(a: &str, b: &str) -> String {
+    let differ = a.lines().zip(b.lines()).position(|(a, b)| a != b).unwrap_or(0);
+    let around = |text: &str| {
+        let lines: Vec<&str> = text.lines().skip(differ.saturating_sub(6)).take(14).collect();
+        lines.join("\n")
+    };
+    format!("full:\n{}\n\nboth:\n{}", around(a), around(b))
+}
+
+#[test]
+fn what_kubectl_prints_is_read_alike() {
+    for text in [YAML, JSON] {
+        let text = Dump::new(text).text();
+        let full = load_text_by(Readers::Full, "dump", text.as_bytes());
+        assert_eq!(full.diagnostics, [], "the dump itself is clean");
+        let (full, both) = (said(full), said(load_text_by(Readers::Both, "dump", text.as_bytes())));
+        assert!(full == both, "{}", first_difference(&full, &both));
+    }
+}
+
+#[test]
+fn the_readers_agree() {
+    let cases =
+        std::env::var("KUBEREACH_DUMPS").ok().and_then(|n| n.parse().ok()).unwrap_or(3_000_u64);
+    let (mut equal, mut lenient) = (0_u64, 0_u64);
+    for seed in 0..cases {
+        let r = &mut Random::new(seed);
+        let base = if r.one_in(3) { JSON } else { YAML };
+        let mut dump = Dump::new(base);
+        let mut passed_over = false;
+        for _ in 0..=r.below(3) {
+            passed_over |= dump.tamper(r);
+        }
+        let text = dump.text();
+        let full = load_text_by(Readers::Full, "dump", text.as_bytes());
+        let both = load_text_by(Readers::Both, "dump", text.as_bytes());
+        let findings: Vec<String> = full
+            .diagnostics
+            .iter()
+            .map(|d| {
+                let place = d.primary.as_ref().map(|label| full.sources.locate(label.span).line);
+                format!("{} at {place:?}", d.message)
+            })
+            .collect();
+        // Only the full reader looks for faults where nothing counts.
+        let faults = |loaded: &Loaded| {
+            loaded.diagnostics.iter().any(|d| {
+                d.severity == Severity::Error
+                    || matches!(d.code, Code::DuplicateKey | Code::IgnoredText)
+            })
+        };
+        let excused = passed_over && faults(&full);
+        let (full, both) = (said(full), said(both));
+        if excused && full != both {
+            lenient += 1;
+            continue;
+        }
+        let changes = dump.changes(base);
+        assert!(
+            full == both,
+            "seed {seed}:\n{changes}\n{findings:#?}\n{}",
+            first_difference(&full, &both)
+        );
+        equal += 1;
+    }
+    println!(
+        "{equal} dumps read alike; in {lenient} only the full reader found a fault where nothing counts"
+    );
+    assert!(lenient * 3 < cases, "too many cases say nothing");
+}
