@@ -1,5 +1,6 @@
 //! Where what an enforcer does parts from what policies declare, and which of its habits is the cause.
 
+use super::endpoint::Endpoint;
 use super::world::World;
 use crate::cluster::PodId;
 use crate::diagnostic::Span;
@@ -62,12 +63,26 @@ impl fmt::Display for Cause {
 impl<'a> Engines<'a> {
     /// Compiles the policies of a world.
     pub fn new(world: &'a World) -> Self {
-        Self::of(world, world.cni.as_ref(), &world.policies, &world.changes)
+        Self::of(world, world.cni.as_ref(), &world.policies, &world.changes, &all_pods(world))
+    }
+
+    /// The same for questions about these ends alone: policies that select none of their pods are not
+    /// looked at.
+    pub fn between(world: &'a World, ends: &[&Endpoint]) -> Self {
+        let members = ends.iter().flat_map(|end| &end.members);
+        let pods: BTreeSet<PodId> = members
+            .filter_map(|member| match member.peer {
+                Peer::Pod(id) => Some(id),
+                Peer::Node(..) | Peer::External(_) | Peer::Name(..) => None,
+            })
+            .collect();
+        let pods: Vec<PodId> = pods.into_iter().collect();
+        Self::of(world, world.cni.as_ref(), &world.policies, &world.changes, &pods)
     }
 
     /// The same for another CNI than the world's own.
     pub(super) fn under(world: &'a World, cni: Option<&'a Cni>, effective: &'a Effective) -> Self {
-        Self::of(world, cni, &effective.policies, &effective.changes)
+        Self::of(world, cni, &effective.policies, &effective.changes, &all_pods(world))
     }
 
     fn of(
@@ -75,14 +90,15 @@ impl<'a> Engines<'a> {
         cni: Option<&'a Cni>,
         policies: &'a PolicySet,
         changes: &'a [Change],
+        pods: &[PodId],
     ) -> Self {
         let differs = !changes.is_empty() || policies.dataplane.unknown_enforcer;
         Self {
             world,
             cni,
             changes,
-            effective: Model::new(&world.cluster, policies),
-            declared: differs.then(|| Model::new(&world.cluster, &world.declared)),
+            effective: Model::of_pods(&world.cluster, policies, pods),
+            declared: differs.then(|| Model::of_pods(&world.cluster, &world.declared, pods)),
             effects: changes.iter().map(|change| change.effect).collect(),
             without: Mutex::default(),
         }
@@ -244,6 +260,10 @@ impl<'a> Engines<'a> {
             span: change.and_then(|change| change.span),
         }
     }
+}
+
+fn all_pods(world: &World) -> Vec<PodId> {
+    world.cluster.pod_ids().collect()
 }
 
 /// Where a rule stands: what is made of one rule keeps its place.

@@ -34,15 +34,15 @@ pub(super) fn run(args: &CanArgs, global: &Global) -> Status {
     if matches!(args.input.cni, Some(CniArg::All)) {
         return under_all(world, args, &ports);
     }
-    let engines = Engines::new(&world);
     if let Some(file) = &args.questions {
-        return many(&world, &engines, file, args.output);
+        return many(&world, &Engines::new(&world), file, args.output);
     }
     let (Some(source), Some(destination)) = (&args.source, &args.destination) else {
         return console::usage_error("SRC and DST are missing", None);
     };
     let answer = resolve_endpoint(&world, source).and_then(|source| {
         let destination = resolve_endpoint(&world, destination)?;
+        let engines = Engines::between(&world, &[&source, &destination]);
         can(&world, &engines, &source, &destination, &ports)
     });
     match answer {
@@ -68,9 +68,9 @@ fn under_all(mut world: World, args: &CanArgs, ports: &[PortQuery]) -> Status {
     for profile in PROFILES.iter().filter(|p| p.enforcement != Enforcement::Unknown) {
         let cni = Cni::from(*profile);
         world.switch(cni.clone());
-        let engines = Engines::new(&world);
         let answer = resolve_endpoint(&world, source).and_then(|source| {
             let destination = resolve_endpoint(&world, destination)?;
+            let engines = Engines::between(&world, &[&source, &destination]);
             can(&world, &engines, &source, &destination, ports)
         });
         match answer {

@@ -1,211 +1,93 @@
 //! Pods that no policy tells apart.
 
-use super::matching::{self, Matched};
-use super::peer::Peer;
-use crate::cluster::{AddressKnowledge, Addresses, ClusterState, Operator, PodId};
-use crate::net::{ConnectionSet, Family, Protocol};
+use super::kinds::{Interner, Kinds, Selected, Selection, family_index};
+use super::set::Set;
+use crate::cluster::{ClusterState, PodId};
+use crate::net::{ConnectionSet, Family, Protocol, number_of};
 use crate::policy::{
-    Direction, NamespaceMatch, PeerMatch, Peers, PodsMatch, PolicyId, PolicySet, PortMatch, Ports,
+    Direction, PeerMatch, Peers, PodsMatch, PolicyId, PolicySet, PortMatch, Ports, RuleId,
 };
-use fixedbitset::FixedBitSet;
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
-use std::net::IpAddr;
-use std::sync::Arc;
 
-/// The pods that one selector matches, and those that it may match.
-#[derive(Clone, Debug)]
-pub(super) struct Selected {
-    pub(super) yes: FixedBitSet,
-    pub(super) maybe: FixedBitSet,
-}
-
-/// Every distinct peer selector and port name of a policy set, and what they match.
+/// Every distinct peer selector and port name of the rules that are considered, and what they match.
 ///
 /// Invariant: the lists are in the order of first mention, so that results do not depend on
 /// hashing.
-pub(super) struct Index {
-    pub(super) peers: Vec<PeerMatch>,
-    /// By peer selector and family.
-    pub(super) selected: Vec<[Selected; 2]>,
-    pub(super) peer_ids: FxHashMap<PeerMatch, usize>,
-    pub(super) names: Vec<(Protocol, Arc<str>)>,
-    pub(super) name_ids: FxHashMap<(Protocol, Arc<str>), usize>,
+pub(super) struct Index<'a> {
+    /// Distinct peer selectors.
+    pub(super) peers: Vec<&'a PeerMatch>,
+    /// By peer selector: the classes that it matches.
+    pub(super) selected: Vec<Selection>,
+    /// By rule, if it is considered.
+    rules: Vec<Option<FastRule>>,
 }
 
-pub(super) fn family_index(family: Family) -> usize {
-    match family {
-        Family::V4 => 0,
-        Family::V6 => 1,
-    }
+/// A rule with its selectors and names looked up.
+pub(super) struct FastRule {
+    /// `None`: any peer.
+    pub(super) peers: Option<Vec<u32>>,
+    /// What the subject must match; `None`: nothing more.
+    pub(super) own: Option<Vec<u32>>,
+    /// `None`: any port.
+    pub(super) ports: Option<FastPorts>,
 }
 
-impl Index {
-    pub(super) fn new(cluster: &ClusterState, policies: &PolicySet, lookup: &Lookup) -> Self {
-        let mut index = Self {
-            peers: Vec::new(),
-            selected: Vec::new(),
-            peer_ids: FxHashMap::default(),
-            names: Vec::new(),
-            name_ids: FxHashMap::default(),
-        };
-        for rule in &policies.rules {
-            let peers = match &rule.peers {
-                Peers::Of(list) => list.as_slice(),
-                Peers::Any => &[],
-            };
-            for matches in peers.iter().map(|peer| &peer.matches).chain(rule.own.iter().flatten()) {
-                if !index.peer_ids.contains_key(matches) {
-                    index.peer_ids.insert(matches.clone(), index.peers.len());
-                    index.peers.push(matches.clone());
-                }
-            }
-            if let Ports::Of(list) = &rule.ports {
-                for port in list {
-                    if let PortMatch::Named { protocol, name } = &port.matches {
-                        let key = (*protocol, Arc::clone(name));
-                        if !index.name_ids.contains_key(&key) {
-                            index.name_ids.insert(key.clone(), index.names.len());
-                            index.names.push(key);
-                        }
-                    }
-                }
-            }
-        }
-        index.selected = index
-            .peers
-            .par_iter()
-            .map(|peer| Family::ALL.map(|family| select(cluster, lookup, peer, family)))
-            .collect();
-        index
-    }
+pub(super) struct FastPorts {
+    pub(super) numbers: ConnectionSet,
+    pub(super) names: Vec<u32>,
 }
 
-/// Where pods are found without asking each: by namespace, by label, by address.
-pub(super) struct Lookup {
-    by_namespace: Vec<Vec<PodId>>,
-    by_label: FxHashMap<(Arc<str>, Arc<str>), Vec<PodId>>,
-    all: Vec<PodId>,
-    /// Pods with known addresses, by address.
-    by_address: Vec<(IpAddr, PodId)>,
-    /// Pods without.
-    unknown_address: Vec<PodId>,
+/// Selectors and names in the order of first mention.
+#[derive(Default)]
+struct Mentioned<'a> {
+    peers: Vec<&'a PeerMatch>,
+    peer_ids: FxHashMap<&'a PeerMatch, u32>,
+    names: Interner<(Protocol, &'a str)>,
 }
 
-impl Lookup {
-    pub(super) fn new(cluster: &ClusterState) -> Self {
-        let mut lookup = Self {
-            by_namespace: vec![Vec::new(); cluster.namespaces.len()],
-            by_label: FxHashMap::default(),
-            all: cluster.pod_ids().collect(),
-            by_address: Vec::new(),
-            unknown_address: Vec::new(),
-        };
-        for id in cluster.pod_ids() {
-            let pod = cluster.pod(id);
-            lookup.by_namespace[pod.namespace.index()].push(id);
-            for (key, value) in pod.labels.pairs() {
-                let entry = lookup.by_label.entry((Arc::clone(key), Arc::clone(value)));
-                entry.or_default().push(id);
-            }
-            match &pod.addresses {
-                Addresses::Unknown => lookup.unknown_address.push(id),
-                // Only the first address of a family is the pod's in that family.
-                Addresses::Known(_) => {
-                    for family in Family::ALL {
-                        if let AddressKnowledge::Exactly(address) = cluster.address(id, family) {
-                            lookup.by_address.push((address, id));
-                        }
-                    }
-                }
-            }
-        }
-        lookup.by_address.sort_unstable();
-        lookup
-    }
-
-    /// A list of pods that holds all that a selector matches: the shortest at hand.
-    fn candidates(&self, selector: &PodsMatch) -> &[PodId] {
-        let mut best = match &selector.namespaces {
-            NamespaceMatch::Is(id) => &self.by_namespace[id.index()],
-            NamespaceMatch::Labelled(_) => &self.all,
-        };
-        for requirement in selector.pods.requirements() {
-            if let (Operator::In, [value]) = (requirement.operator, &*requirement.values) {
-                let key = (Arc::clone(&requirement.key), Arc::clone(value));
-                match self.by_label.get(&key) {
-                    None => return &[],
-                    Some(pods) if pods.len() < best.len() => best = pods,
-                    Some(_) => {}
-                }
-            }
-        }
-        best
-    }
-
-    /// Pods that a selector is about, for sure (`true`) or maybe.
-    pub(super) fn pods<'l>(
-        &'l self,
-        cluster: &'l ClusterState,
-        selector: &'l PodsMatch,
-    ) -> impl Iterator<Item = (PodId, bool)> + 'l {
-        self.candidates(selector).iter().filter_map(|&id| {
-            let pod = cluster.pod(id);
-            match selector.matches(pod, cluster.namespace(pod.namespace)) {
-                Some(true) => Some((id, true)),
-                Some(false) => None,
-                None => Some((id, false)),
-            }
+impl<'a> Mentioned<'a> {
+    fn peer(&mut self, peer: &'a PeerMatch) -> u32 {
+        let next = u32::try_from(self.peers.len()).unwrap_or(u32::MAX);
+        *self.peer_ids.entry(peer).or_insert_with(|| {
+            self.peers.push(peer);
+            next
         })
     }
-}
 
-fn select(cluster: &ClusterState, lookup: &Lookup, peer: &PeerMatch, family: Family) -> Selected {
-    let count = cluster.pods.len();
-    let mut selected = Selected {
-        yes: FixedBitSet::with_capacity(count),
-        maybe: FixedBitSet::with_capacity(count),
-    };
-    match peer {
-        PeerMatch::Pods(selector) => {
-            for (id, sure) in lookup.pods(cluster, selector) {
-                let set = if sure { &mut selected.yes } else { &mut selected.maybe };
-                set.insert(id.index());
-            }
-        }
-        PeerMatch::Addresses(set, reach) => {
-            let about = |id: PodId| matching::reaches(cluster, *reach, &Peer::Pod(id));
-            for (first, last) in set.ranges(family) {
-                let from = lookup.by_address.partition_point(|(address, _)| *address < first);
-                let known = lookup.by_address[from..].iter();
-                for (_, id) in known.take_while(|(address, _)| *address <= last) {
-                    if about(*id) {
-                        selected.yes.insert(id.index());
+    fn rule(&mut self, policies: &'a PolicySet, id: RuleId) -> FastRule {
+        let rule = policies.rule(id);
+        FastRule {
+            peers: match &rule.peers {
+                Peers::Any => None,
+                Peers::Of(list) => Some(list.iter().map(|s| self.peer(&s.matches)).collect()),
+            },
+            own: rule.own.as_ref().map(|list| list.iter().map(|s| self.peer(s)).collect()),
+            ports: match &rule.ports {
+                Ports::Any => None,
+                Ports::Of(list) => {
+                    let mut ports =
+                        FastPorts { numbers: ConnectionSet::empty(), names: Vec::new() };
+                    for port in list {
+                        match &port.matches {
+                            PortMatch::Numbers(set) => ports.numbers = ports.numbers.union(set),
+                            PortMatch::Named { protocol, name } => {
+                                ports.names.push(self.names.id((*protocol, &**name)));
+                            }
+                        }
                     }
+                    Some(ports)
                 }
-            }
-            for &id in lookup.unknown_address.iter().filter(|id| about(**id)) {
-                if let AddressKnowledge::OneOf(possible) = cluster.address(id, family) {
-                    if possible.is_subset(set) {
-                        selected.yes.insert(id.index());
-                    } else if !possible.is_disjoint(set) {
-                        selected.maybe.insert(id.index());
-                    }
-                }
-            }
-        }
-        // What pods on their nodes' network are matched by as the nodes that they are.
-        PeerMatch::Nodes(_) | PeerMatch::Domains(_) | PeerMatch::Placed(_) => {
-            for id in cluster.pod_ids().filter(|&id| cluster.pod(id).host_network) {
-                match matching::peer(cluster, peer, &Peer::Pod(id), family) {
-                    Matched::Yes => selected.yes.insert(id.index()),
-                    Matched::Unknown(_) => selected.maybe.insert(id.index()),
-                    Matched::No => {}
-                }
-            }
+            },
         }
     }
-    selected
+}
+
+impl Index<'_> {
+    /// A rule of a policy that selects a pod that is considered.
+    pub(super) fn rule(&self, id: RuleId) -> Option<&FastRule> {
+        self.rules[id.index()].as_ref()
+    }
 }
 
 /// Policies that are about a pod in one direction, in the order of tiers: for sure, or maybe.
@@ -218,129 +100,218 @@ pub(super) struct Subjection {
 }
 
 /// What makes a pod's part in any verdict; pods with equal signatures form a class.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Signature {
-    subjection: [usize; 2],
+    subjection: [u32; 2],
     host_network: bool,
     left_alone: bool,
-    /// Peer selectors matched, by family: (selector, for sure).
-    peers: [Vec<(u32, bool)>; 2],
-    /// Numbers of the port names that rules use.
-    names: Vec<ConnectionSet>,
-    families: Vec<Family>,
+    names: u32,
+    families: u32,
+    /// The exclusive or of a number for each selector that matches, by family and certainty. As with
+    /// pieces of addresses ([`number_of`]), chance does not make two of them equal.
+    matched: u128,
 }
 
 /// An equivalence class of pods, by its place in [`Classes`].
-pub(super) type ClassId = usize;
+pub(super) type ClassId = u32;
 
-/// The classes of a cluster under a policy set.
+/// No class: the pod is not considered.
+const NONE: ClassId = ClassId::MAX;
+
+/// The classes of a cluster's pods under a policy set.
 pub(super) struct Classes {
     /// By pod.
-    pub(super) of: Vec<ClassId>,
+    of: Vec<ClassId>,
     /// By class: its first pod, which stands for all.
     pub(super) representative: Vec<PodId>,
     /// Distinct subjections.
     pub(super) subjections: Vec<Subjection>,
     /// By class and direction.
-    pub(super) subjection_of: Vec<[usize; 2]>,
+    pub(super) subjection_of: Vec<[u32; 2]>,
+    /// By class: the numbers of the port names that rules use, among the distinct ones.
+    pub(super) names_of: Vec<u32>,
+    pub(super) names: Vec<Vec<ConnectionSet>>,
+    /// By class: policies leave it alone.
+    pub(super) left_alone: Vec<bool>,
+    /// By class: the families that its pods have addresses in.
+    families: Vec<[bool; 2]>,
 }
 
 impl Classes {
-    pub(super) fn new(
+    /// The class of a pod that is considered.
+    pub(super) fn of(&self, pod: PodId) -> ClassId {
+        let class = self.of[pod.index()];
+        debug_assert_ne!(class, NONE, "the pod is not considered");
+        class
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.representative.len()
+    }
+
+    /// Whether the pods of a class have addresses in a family.
+    pub(super) fn has(&self, class: ClassId, family: Family) -> bool {
+        self.families[class as usize][family_index(family)]
+    }
+
+    /// The ids of all classes.
+    pub(super) fn ids(&self) -> impl Iterator<Item = ClassId> + use<> {
+        0..u32::try_from(self.representative.len()).unwrap_or(NONE)
+    }
+
+    /// The numbers of a port name on the pods of a class.
+    pub(super) fn named(&self, class: ClassId, name: u32) -> &ConnectionSet {
+        &self.names[self.names_of[class as usize] as usize][name as usize]
+    }
+}
+
+/// Sorts pods, ascending, into classes.
+pub(super) fn classify<'a>(
+    cluster: &'a ClusterState,
+    policies: &'a PolicySet,
+    pods: &[PodId],
+) -> (Index<'a>, Classes) {
+    let tiers = policies.tiers.iter().chain(&policies.firewalls);
+    let ordered: Vec<PolicyId> = tiers.flat_map(|tier| tier.policies.iter().copied()).collect();
+    // Of a few pods most policies select none, and their rules do not matter.
+    let whole = pods.len() == cluster.pods.len();
+    let considered: Vec<PolicyId> = ordered
+        .into_iter()
+        .filter(|&id| {
+            let subject = &policies.policy(id).subject;
+            whole
+                || pods.iter().any(|&pod| {
+                    let pod = cluster.pod(pod);
+                    subject.matches(pod, cluster.namespace(pod.namespace)) != Some(false)
+                })
+        })
+        .collect();
+    let mut mentioned = Mentioned::default();
+    let mut rules: Vec<Option<FastRule>> = Vec::new();
+    rules.resize_with(policies.rules.len(), || None);
+    for &id in &considered {
+        for &rule in policies.policy(id).rules.iter().flatten() {
+            rules[rule.index()] = Some(mentioned.rule(policies, rule));
+        }
+    }
+    let Mentioned { peers, names, .. } = mentioned;
+    let subjects = considered.iter().map(|&id| &policies.policy(id).subject);
+    let kinds = Kinds::new(cluster, policies, pods, &peers, subjects, &names.values);
+    let selected: Vec<Selection> = peers.par_iter().map(|peer| kinds.select(peer)).collect();
+    let classes = Classes::new(cluster, policies, pods, &considered, &kinds, &selected);
+    let class_of_kind: Vec<ClassId> = kinds.first.iter().map(|&pod| classes.of(pod)).collect();
+    let bound = classes.len();
+    let set =
+        |set: &Set| Set::new(set.iter().map(|kind| class_of_kind[kind as usize]).collect(), bound);
+    let both =
+        |selected: &Selected| Selected { yes: set(&selected.yes), maybe: set(&selected.maybe) };
+    let selected = selected
+        .par_iter()
+        .map(|selection| match selection {
+            Selection::Both(selected) => Selection::Both(both(selected)),
+            Selection::Each(each) => Selection::Each(Box::new([both(&each[0]), both(&each[1])])),
+        })
+        .collect();
+    (Index { peers, selected, rules }, classes)
+}
+
+impl Classes {
+    fn new(
         cluster: &ClusterState,
         policies: &PolicySet,
-        index: &Index,
-        lookup: &Lookup,
+        pods: &[PodId],
+        considered: &[PolicyId],
+        kinds: &Kinds<'_>,
+        selected: &[Selection],
     ) -> Self {
-        let count = cluster.pods.len();
-        let about = subjections(cluster, policies, lookup);
-        let mut subjections: Vec<Subjection> = Vec::new();
-        let mut ids: FxHashMap<Subjection, usize> = FxHashMap::default();
-        let mut signatures: Vec<Signature> = Vec::with_capacity(count);
-        for (id, own) in cluster.pod_ids().zip(about) {
-            let subjection = own.map(|subjection| {
-                *ids.entry(subjection).or_insert_with_key(|key| {
-                    subjections.push(key.clone());
-                    subjections.len() - 1
-                })
-            });
-            signatures.push(Signature {
-                subjection,
-                host_network: cluster.pod(id).host_network,
-                left_alone: policies.dataplane.leaves_alone(id),
-                peers: [Vec::new(), Vec::new()],
-                names: index
-                    .names
-                    .iter()
-                    .map(|(protocol, name)| {
-                        matching::named_set(cluster, policies, id, *protocol, name)
-                    })
-                    .collect(),
-                families: cluster.families(id),
-            });
-        }
-        for (selector, by_family) in index.selected.iter().enumerate() {
-            let selector = u32::try_from(selector).unwrap_or(u32::MAX);
-            for (family, selected) in by_family.iter().enumerate() {
-                for (set, sure) in [(&selected.yes, true), (&selected.maybe, false)] {
-                    for pod in set.ones() {
-                        signatures[pod].peers[family].push((selector, sure));
-                    }
+        let subjections = subjections(cluster, policies, considered, kinds);
+        let mut matched = vec![0_u128; kinds.len()];
+        for (at, selection) in selected.iter().enumerate() {
+            for (f, family) in Family::ALL.into_iter().enumerate() {
+                if f > 0 && matches!(selection, Selection::Both(_)) {
+                    continue;
+                }
+                let selected = selection.of(family);
+                for (sure, set) in [&selected.yes, &selected.maybe].into_iter().enumerate() {
+                    let number = number_of(at * 4 + f * 2 + sure);
+                    set.iter().for_each(|kind| matched[kind as usize] ^= number);
                 }
             }
         }
+        let mut distinct: Interner<Subjection> = Interner::default();
+        let mut signatures: Interner<Signature> = Interner::default();
         let mut classes = Self {
-            of: Vec::with_capacity(count),
+            of: vec![NONE; cluster.pods.len()],
             representative: Vec::new(),
-            subjections,
+            subjections: Vec::new(),
             subjection_of: Vec::new(),
+            names_of: Vec::new(),
+            names: kinds.names.values.clone(),
+            left_alone: Vec::new(),
+            families: Vec::new(),
         };
-        let mut known: FxHashMap<Signature, ClassId> = FxHashMap::default();
-        for (id, signature) in cluster.pod_ids().zip(signatures) {
-            let subjection = signature.subjection;
-            let class = *known.entry(signature).or_insert_with(|| {
-                classes.representative.push(id);
-                classes.subjection_of.push(subjection);
-                classes.representative.len() - 1
-            });
-            classes.of.push(class);
+        let of_kind: Vec<ClassId> = subjections
+            .into_iter()
+            .enumerate()
+            .map(|(kind, own)| {
+                let (names, families, left_alone, host_network) = kinds.traits_of(kind);
+                let subjection = own.map(|subjection| distinct.id(subjection));
+                let class = signatures.id(Signature {
+                    subjection,
+                    host_network,
+                    left_alone,
+                    names,
+                    families,
+                    matched: matched[kind],
+                });
+                if class as usize == classes.representative.len() {
+                    classes.representative.push(kinds.first[kind]);
+                    classes.subjection_of.push(subjection);
+                    classes.names_of.push(names);
+                    classes.left_alone.push(left_alone);
+                    let families = cluster.families(kinds.first[kind]);
+                    classes.families.push(Family::ALL.map(|family| families.contains(&family)));
+                }
+                class
+            })
+            .collect();
+        for (&pod, &kind) in pods.iter().zip(&kinds.of) {
+            classes.of[pod.index()] = of_kind[kind as usize];
         }
+        classes.subjections = distinct.values;
         classes
     }
 }
 
-/// For every pod and direction, the policies about it.
+/// For every kind and direction, the policies about it.
 fn subjections(
     cluster: &ClusterState,
     policies: &PolicySet,
-    lookup: &Lookup,
+    considered: &[PolicyId],
+    kinds: &Kinds<'_>,
 ) -> Vec<[Subjection; 2]> {
     // Policies often have the same subject: each is looked up once.
-    let mut by_subject: FxHashMap<&PodsMatch, Vec<(PodId, bool)>> = FxHashMap::default();
-    let tiers = policies.tiers.iter().chain(&policies.firewalls);
-    let ordered: Vec<PolicyId> = tiers.flat_map(|tier| tier.policies.iter().copied()).collect();
-    for &id in &ordered {
-        let subject = &policies.policy(id).subject;
-        by_subject.entry(subject).or_insert_with(|| lookup.pods(cluster, subject).collect());
-    }
-    let mut out: Vec<[Subjection; 2]> = vec![Default::default(); cluster.pods.len()];
-    for id in cluster.pod_ids() {
-        let pod = cluster.pod(id);
-        let blind = |firewall: bool| {
-            let mut spots = policies.blind.iter().filter(|blind| blind.firewall == firewall);
-            !pod.host_network && spots.any(|blind| blind.reaches(pod))
-        };
-        let (main, firewall) = (blind(false), blind(true));
-        for subjection in &mut out[id.index()] {
-            subjection.blind = main;
+    let mut distinct: Interner<&PodsMatch> = Interner::default();
+    let subject_of: Vec<u32> =
+        considered.iter().map(|&id| distinct.id(&policies.policy(id).subject)).collect();
+    let selected: Vec<[Vec<u32>; 2]> =
+        distinct.values.par_iter().map(|subject| kinds.pods(subject)).collect();
+    let mut out: Vec<[Subjection; 2]> = vec![Default::default(); kinds.len()];
+    if !policies.blind.is_empty() {
+        for (subjections, &id) in out.iter_mut().zip(&kinds.first) {
+            let pod = cluster.pod(id);
+            let blind = |firewall: bool| {
+                let mut spots = policies.blind.iter().filter(|blind| blind.firewall == firewall);
+                !pod.host_network && spots.any(|blind| blind.reaches(pod))
+            };
+            for subjection in subjections.iter_mut() {
+                subjection.blind = blind(false);
+            }
+            subjections[Direction::Egress.index()].blind_firewall = blind(true);
         }
-        out[id.index()][Direction::Egress.index()].blind_firewall = firewall;
     }
-    for id in ordered {
+    for (&id, subject) in considered.iter().zip(subject_of) {
         let policy = policies.policy(id);
-        let Some(pods) = by_subject.get(&policy.subject) else {
-            continue;
-        };
         for direction in Direction::ALL {
             // A policy that neither isolates nor has rules that count in a direction has no part in it,
             // unless that it selects the pod at all is what counts.
@@ -349,9 +320,12 @@ fn subjections(
             if !part && !policies.dataplane.hidden_baseline {
                 continue;
             }
-            for &(pod, sure) in pods {
+            let [yes, maybe] = &selected[subject as usize];
+            for (list, sure) in [(yes, true), (maybe, false)] {
                 let sure = sure && policy.doubt.is_none();
-                out[pod.index()][direction.index()].policies.push((id, sure));
+                for &kind in list {
+                    out[kind as usize][at].policies.push((id, sure));
+                }
             }
         }
     }

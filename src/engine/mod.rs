@@ -12,12 +12,16 @@
 //! ```
 
 mod classes;
+mod compile;
 mod difference;
 mod graph;
+mod kinds;
 mod matching;
 mod model;
 mod peer;
 pub mod reference;
+mod rows;
+mod set;
 mod trace;
 mod verdict;
 

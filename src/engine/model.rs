@@ -1,45 +1,32 @@
 //! The fast engine: whole verdicts, computed for classes of pods.
 
-use super::classes::{ClassId, Classes, Index, Lookup, Subjection, family_index};
+use super::classes::{ClassId, Classes, FastRule, Index, Subjection, classify};
 use super::matching::{self, Matched};
 use super::peer::Peer;
-use super::verdict::{Unknown, Verdict};
+use super::rows::Rows;
+use super::verdict::{Decision, Unknown, Verdict};
 use crate::cluster::{ClusterState, PodId, named_addresses, private_addresses};
-use crate::net::{ConnectionSet, DomainPattern, Family, IpSet};
+use crate::net::{ConnectionSet, DomainPattern, Family, IpSet, Protocol};
 use crate::policy::{
-    Action, Certainty, Closed, Combine, Direction, PeerMatch, Peers, PolicyId, PolicySet,
-    PortMatch, Ports, RuleId, Tier,
+    Action, Certainty, Closed, Combine, Direction, PeerMatch, PolicyId, PolicySet, RuleId, Tier,
 };
-use fixedbitset::FixedBitSet;
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// A cluster and its policies, ready for questions.
 pub struct Model<'a> {
-    cluster: &'a ClusterState,
-    policies: &'a PolicySet,
-    index: Index,
-    classes: Classes,
-    rules: Vec<FastRule>,
+    pub(super) cluster: &'a ClusterState,
+    pub(super) policies: &'a PolicySet,
+    pub(super) index: Index<'a>,
+    pub(super) classes: Classes,
+    /// What each class may open to and accept from each other, once that is asked.
+    pub(super) rows: OnceLock<Rows>,
     /// Which tier a policy is in; firewalls follow the tiers.
     tier_of: Vec<usize>,
     /// Where sets of outside addresses are cut.
-    cuts: Vec<IpSet>,
-}
-
-/// A rule with its selectors and names looked up.
-struct FastRule {
-    /// `None`: any peer.
-    peers: Option<Vec<usize>>,
-    /// What the subject must match; `None`: nothing more.
-    own: Option<Vec<usize>>,
-    /// `None`: any port.
-    ports: Option<FastPorts>,
-}
-
-struct FastPorts {
-    numbers: ConnectionSet,
-    names: Vec<usize>,
+    cuts: OnceLock<Vec<IpSet>>,
 }
 
 /// A policy that is about a pod: for sure, or maybe.
@@ -47,56 +34,53 @@ type Asked = (PolicyId, bool);
 
 /// The other end, as selectors see it.
 #[derive(Clone, Copy)]
-enum View<'p> {
-    Pod(PodId),
+pub(super) enum View<'p> {
+    Class(ClassId),
     Other(&'p Peer),
+    /// A pod with an address of its own that no rule is about.
+    Nobody,
 }
 
-/// What is asked of the policies of one pod in one direction.
-struct Question<'p> {
-    /// The pod.
-    pod: PodId,
-    direction: Direction,
-    other: View<'p>,
-    destination: &'p Peer,
-    family: Family,
+/// What is asked of the policies of one class in one direction.
+#[derive(Clone, Copy)]
+pub(super) struct Question<'p> {
+    /// Whose policies.
+    pub(super) subject: ClassId,
+    pub(super) direction: Direction,
+    pub(super) other: View<'p>,
+    pub(super) family: Family,
+}
+
+impl Question<'_> {
+    /// The class of the destination, if that is pods.
+    fn destination(&self) -> Option<ClassId> {
+        match (self.direction, self.other) {
+            (Direction::Ingress, _) => Some(self.subject),
+            (Direction::Egress, View::Class(class)) => Some(class),
+            (Direction::Egress, View::Other(_) | View::Nobody) => None,
+        }
+    }
 }
 
 impl<'a> Model<'a> {
     /// Sorts the pods of a cluster into classes.
     pub fn new(cluster: &'a ClusterState, policies: &'a PolicySet) -> Self {
-        let lookup = Lookup::new(cluster);
-        let index = Index::new(cluster, policies, &lookup);
-        let classes = Classes::new(cluster, policies, &index, &lookup);
-        let rules = policies
-            .rules
-            .iter()
-            .map(|rule| FastRule {
-                peers: match &rule.peers {
-                    Peers::Any => None,
-                    Peers::Of(list) => {
-                        let ids =
-                            list.iter().filter_map(|s| index.peer_ids.get(&s.matches).copied());
-                        Some(ids.collect())
-                    }
-                },
-                own: rule.own.as_ref().map(|list| {
-                    list.iter().filter_map(|s| index.peer_ids.get(s).copied()).collect()
-                }),
-                ports: match &rule.ports {
-                    Ports::Any => None,
-                    Ports::Of(list) => Some(fast_ports(list.iter().map(|p| &p.matches), &index)),
-                },
-            })
-            .collect();
+        let pods: Vec<PodId> = cluster.pod_ids().collect();
+        Self::of_pods(cluster, policies, &pods)
+    }
+
+    /// A model for questions between these pods, ascending, and anything that is no pod: policies that
+    /// select none of them are not looked at. Asking about another pod is an error of the caller.
+    pub fn of_pods(cluster: &'a ClusterState, policies: &'a PolicySet, pods: &[PodId]) -> Self {
+        let (index, classes) = classify(cluster, policies, pods);
         let mut tier_of = vec![0; policies.policies.len()];
         for (at, tier) in policies.tiers.iter().chain(&policies.firewalls).enumerate() {
             for policy in &tier.policies {
                 tier_of[policy.index()] = at;
             }
         }
-        let cuts = cuts(cluster, &index);
-        Self { cluster, policies, index, classes, rules, tier_of, cuts }
+        let (rows, cuts) = (OnceLock::new(), OnceLock::new());
+        Self { cluster, policies, index, classes, rows, tier_of, cuts }
     }
 
     /// The cluster.
@@ -112,12 +96,12 @@ impl<'a> Model<'a> {
     /// The class of a pod. Pods of one class have the same verdict with every other peer, but for
     /// what their own node and they themselves may always do.
     pub fn class_of(&self, pod: PodId) -> usize {
-        self.classes.of[pod.index()]
+        self.classes.of(pod) as usize
     }
 
     /// Whether any policy isolates a pod in a direction, or may.
     pub fn is_isolated(&self, pod: PodId, direction: Direction) -> bool {
-        let class = self.classes.of[pod.index()];
+        let class = self.classes.of(pod);
         let subjection = self.subjection(class, direction);
         subjection.blind
             || subjection.blind_firewall
@@ -127,7 +111,7 @@ impl<'a> Model<'a> {
 
     /// How many policies select a pod in a direction.
     pub fn policies_of(&self, pod: PodId, direction: Direction) -> usize {
-        self.subjection(self.classes.of[pod.index()], direction).policies.len()
+        self.subjection(self.classes.of(pod), direction).policies.len()
     }
 
     /// How every address selector takes a peer that is no pod: peers with equal signatures have
@@ -136,7 +120,9 @@ impl<'a> Model<'a> {
         let mut signature = Vec::new();
         for family in Family::ALL {
             signature.push(u8::from(peer.families(self.cluster).contains(&family)));
-            for selector in &self.index.peers {
+            // Labels of pods say nothing of it.
+            let selectors = self.index.peers.iter();
+            for selector in selectors.filter(|peer| !matches!(peer, PeerMatch::Pods(_))) {
                 signature.push(match matching::peer(self.cluster, selector, peer, family) {
                     Matched::Yes => 1,
                     Matched::No => 0,
@@ -150,14 +136,15 @@ impl<'a> Model<'a> {
     /// What policies say of each direction, egress first: without what a pod and its own node may
     /// always do.
     pub fn directions(&self, source: &Peer, destination: &Peer, family: Family) -> [Verdict; 2] {
-        Direction::ALL.map(|d| self.direction(d, source, destination, family, Matched::No))
+        Direction::ALL
+            .map(|d| self.direction(d, source, destination, family, Matched::No).into_owned())
     }
 
     /// Cuts addresses where rules tell them apart: at the borders of every block that one names, at the
     /// addresses that are known of domain names, and at the borders of those that may be a node's or a
     /// name's where rules are about nodes or names.
     pub fn atoms(&self, addresses: &IpSet) -> Vec<IpSet> {
-        addresses.atoms(&self.cuts)
+        addresses.atoms(self.cuts.get_or_init(|| cuts(self.cluster, &self.index)))
     }
 
     /// Every distinct set of addresses that a rule names.
@@ -183,8 +170,9 @@ impl<'a> Model<'a> {
         lists.flatten().collect()
     }
 
-    fn subjection(&self, class: ClassId, direction: Direction) -> &Subjection {
-        &self.classes.subjections[self.classes.subjection_of[class][direction.index()]]
+    pub(super) fn subjection(&self, class: ClassId, direction: Direction) -> &Subjection {
+        let id = self.classes.subjection_of[class as usize][direction.index()];
+        &self.classes.subjections[id as usize]
     }
 
     /// The verdict on every connection from one end to another, with addresses of one family.
@@ -228,8 +216,8 @@ impl<'a> Model<'a> {
         own_node: [Matched; 2],
     ) -> Verdict {
         let egress = self.direction(Direction::Egress, source, destination, family, own_node[0]);
-        if egress == Verdict::none() {
-            return egress;
+        if *egress == Verdict::none() {
+            return egress.into_owned();
         }
         let ingress = self.direction(Direction::Ingress, source, destination, family, own_node[1]);
         let verdict = egress.and(&ingress);
@@ -251,35 +239,91 @@ impl<'a> Model<'a> {
         destination: &Peer,
         family: Family,
         own_node: Matched,
-    ) -> Verdict {
+    ) -> Cow<'_, Verdict> {
         let (end, other) = match direction {
             Direction::Egress => (source, destination),
             Direction::Ingress => (destination, source),
         };
         let Some(pod) = end.subject(self.cluster) else {
-            return Verdict::all();
+            return Cow::Owned(Verdict::all());
         };
-        let dataplane = &self.policies.dataplane;
-        let unpoliced = dataplane.unpoliced(family);
-        if unpoliced == Certainty::Yes || dataplane.leaves_alone(pod) {
-            return Verdict::all();
-        }
         let may_allow = match own_node {
-            Matched::Yes => return Verdict::all(),
+            Matched::Yes => return Cow::Owned(Verdict::all()),
             Matched::No => false,
             Matched::Unknown(_) => true,
         };
-        let subjection = self.subjection(self.classes.of[pod.index()], direction);
+        let other = match other {
+            Peer::Pod(id) => View::Class(self.classes.of(*id)),
+            other => View::Other(other),
+        };
+        let asked = Question { subject: self.classes.of(pod), direction, other, family };
+        match other {
+            View::Class(class) if !may_allow => self.cell(asked.subject, direction, class, family),
+            _ => Cow::Owned(self.evaluate(&asked, may_allow)),
+        }
+    }
+
+    /// What a direction says of a class towards another.
+    fn cell(
+        &self,
+        subject: ClassId,
+        direction: Direction,
+        other: ClassId,
+        family: Family,
+    ) -> Cow<'_, Verdict> {
+        let row = self.rows().row(family, subject, direction.index());
+        row.get(other).map_or_else(
+            || {
+                let other = View::Class(other);
+                Cow::Owned(self.evaluate(&Question { subject, direction, other, family }, false))
+            },
+            Cow::Borrowed,
+        )
+    }
+
+    /// The verdict on one connection between two pods: what [`Model::verdict`] says of it.
+    pub fn decide(
+        &self,
+        source: PodId,
+        destination: PodId,
+        family: Family,
+        protocol: Protocol,
+        port: u16,
+    ) -> Decision {
+        let [a, b] = [source, destination].map(|id| self.cluster.pod(id));
+        let dataplane = &self.policies.dataplane;
+        let drops = !dataplane.dropped.is_empty() || !dataplane.maybe_dropped.is_empty();
+        if a.host_network || b.host_network || drops || source == destination {
+            let verdict = self.verdict(&Peer::Pod(source), &Peer::Pod(destination), family);
+            return verdict.on(protocol, port);
+        }
+        let [from, to] = [source, destination].map(|id| self.classes.of(id));
+        if self.classes.has(from, family) && self.classes.has(to, family) {
+            let egress = self.cell(from, Direction::Egress, to, family).on(protocol, port);
+            egress.and(self.cell(to, Direction::Ingress, from, family).on(protocol, port))
+        } else {
+            Decision::Denied
+        }
+    }
+
+    /// What policies say of a question.
+    pub(super) fn evaluate(&self, asked: &Question<'_>, may_allow: bool) -> Verdict {
+        let dataplane = &self.policies.dataplane;
+        let unpoliced = dataplane.unpoliced(asked.family);
+        if unpoliced == Certainty::Yes || self.classes.left_alone[asked.subject as usize] {
+            return Verdict::all();
+        }
+        let subjection = self.subjection(asked.subject, asked.direction);
         let closed = dataplane.closed != Closed::Never || dataplane.unknown_enforcer;
         let blind = subjection.blind || subjection.blind_firewall;
         if subjection.policies.is_empty() && !blind && !closed {
             return Verdict::all();
         }
-        let view = match other {
-            Peer::Pod(id) => View::Pod(*id),
-            other => View::Other(other),
+        let outside = match asked.other {
+            View::Class(class) => self.is_on_node(class),
+            View::Other(peer) => peer.subject(self.cluster).is_none(),
+            View::Nobody => false,
         };
-        let asked = Question { pod, direction, other: view, destination, family };
         // Policies of a subjection are in the order of tiers, those of firewalls at the end.
         let tiers = self.policies.tiers.len();
         let (own, firewalls) = self.split(&subjection.policies, tiers);
@@ -287,32 +331,54 @@ impl<'a> Model<'a> {
             Verdict { allowed: ConnectionSet::empty(), unknown: ConnectionSet::all() }
         } else {
             let mut sets = Sets::new(may_allow);
-            self.walk(&mut sets, own, 0..tiers, &asked);
+            self.walk(&mut sets, own, 0..tiers, asked);
             sets.verdict()
         };
-        if other.subject(self.cluster).is_none() && subjection.blind_firewall {
+        if outside && subjection.blind_firewall {
             verdict = verdict.or_unallowed();
         }
-        if !firewalls.is_empty() && other.subject(self.cluster).is_none() {
+        if !firewalls.is_empty() && outside {
             let mut rest = firewalls;
             for at in tiers..tiers + self.policies.firewalls.len() {
                 let (own, later) = self.split(rest, at + 1);
                 rest = later;
                 let mut sets = Sets::new(false);
-                self.walk(&mut sets, own, at..at + 1, &asked);
+                self.walk(&mut sets, own, at..at + 1, asked);
                 verdict = verdict.and(&sets.verdict());
             }
         }
-        if unpoliced == Certainty::Maybe || dataplane.unknown_enforcer {
-            verdict = verdict.or_unknown();
+        self.as_enforced(verdict, asked.family)
+    }
+
+    /// A verdict, if it is not known whether anything enforces it.
+    pub(super) fn as_enforced(&self, verdict: Verdict, family: Family) -> Verdict {
+        let dataplane = &self.policies.dataplane;
+        if dataplane.unpoliced(family) == Certainty::Maybe || dataplane.unknown_enforcer {
+            verdict.or_unknown()
+        } else {
+            verdict
         }
-        verdict
+    }
+
+    /// Whether the pods of a class are on their nodes' network.
+    pub(super) fn is_on_node(&self, class: ClassId) -> bool {
+        self.cluster.pod(self.classes.representative[class as usize]).host_network
     }
 
     /// The policies in tiers before this one, and the others.
     fn split<'s>(&self, policies: &'s [Asked], tier: usize) -> (&'s [Asked], &'s [Asked]) {
         let before = |(policy, _): &Asked| self.tier_of[policy.index()] < tier;
         policies.split_at(policies.partition_point(before))
+    }
+
+    /// Whether a policy is asked beside the tiers.
+    pub(super) fn is_firewall(&self, id: PolicyId) -> bool {
+        self.tier_of[id.index()] >= self.policies.tiers.len()
+    }
+
+    /// How the policies of a policy's tier combine.
+    pub(super) fn combine(&self, id: PolicyId) -> Option<Combine> {
+        self.tier(self.tier_of[id.index()]).map(|tier| tier.combine)
     }
 
     /// The tier of a number, or the firewall.
@@ -322,7 +388,7 @@ impl<'a> Model<'a> {
     }
 
     /// Whether pods of a class are closed in a direction in which no tier says anything.
-    fn closed(&self, class: usize) -> Matched {
+    fn closed(&self, class: ClassId) -> Matched {
         match self.policies.dataplane.closed {
             Closed::Never => Matched::No,
             Closed::EachDirection => Matched::Yes,
@@ -361,8 +427,8 @@ impl<'a> Model<'a> {
                 return;
             }
         }
-        let class = self.classes.of[asked.pod.index()];
-        sets.decide_rest(if firewall { Matched::No } else { self.closed(class) });
+        let closed = if firewall { Matched::No } else { self.closed(asked.subject) };
+        sets.decide_rest(closed);
     }
 
     fn first_match(&self, sets: &mut Sets, policies: &[Asked], asked: &Question<'_>) {
@@ -377,7 +443,7 @@ impl<'a> Model<'a> {
                     let Some(sure) = self.rule_matches(id, asked) else {
                         continue;
                     };
-                    let here = self.ports(id, asked.destination).intersection(&own);
+                    let here = self.ports(id, asked).intersection(&own);
                     let rule = self.policies.rule(id);
                     match rule.action {
                         Action::Allow => sets.may_allow = sets.may_allow.union(&here),
@@ -414,7 +480,7 @@ impl<'a> Model<'a> {
                 let Some(sure) = self.rule_matches(rule, asked) else {
                     continue;
                 };
-                let ports = self.ports(rule, asked.destination);
+                let ports = self.ports(rule, asked);
                 let sure = sure && about && self.policies.rule(rule).doubt.is_none();
                 let set = if sure { &mut yes } else { &mut maybe };
                 *set = set.union(&ports);
@@ -438,10 +504,16 @@ impl<'a> Model<'a> {
         sets.undecided = rest;
     }
 
+    /// A rule of a policy that selects a pod at hand.
+    pub(super) fn rule(&self, id: RuleId) -> Option<&FastRule> {
+        self.index.rule(id)
+    }
+
     /// Whether a rule is about both ends: for sure, maybe (`Some(false)`), or not.
     fn rule_matches(&self, rule: RuleId, asked: &Question<'_>) -> Option<bool> {
-        let fast = &self.rules[rule.index()];
-        let own = self.any_matches(fast.own.as_deref(), View::Pod(asked.pod), asked.family)?;
+        let fast = self.rule(rule)?;
+        let own =
+            self.any_matches(fast.own.as_deref(), View::Class(asked.subject), asked.family)?;
         let peer = self.any_matches(fast.peers.as_deref(), asked.other, asked.family)?;
         Some(own && peer)
     }
@@ -449,7 +521,7 @@ impl<'a> Model<'a> {
     /// Whether one of some selectors matches an end: for sure, maybe (`Some(false)`), or not.
     fn any_matches(
         &self,
-        selectors: Option<&[usize]>,
+        selectors: Option<&[u32]>,
         other: View<'_>,
         family: Family,
     ) -> Option<bool> {
@@ -459,45 +531,43 @@ impl<'a> Model<'a> {
         let mut maybe = false;
         for &selector in selectors {
             match other {
-                View::Pod(pod) => {
-                    let selected = &self.index.selected[selector][family_index(family)];
-                    let has = |set: &FixedBitSet| set.contains(pod.index());
-                    if has(&selected.yes) {
+                View::Class(class) => {
+                    let selected = self.index.selected[selector as usize].of(family);
+                    if selected.yes.contains(class) {
                         return Some(true);
                     }
-                    maybe |= has(&selected.maybe);
+                    maybe |= selected.maybe.contains(class);
                 }
                 View::Other(peer) => {
-                    match matching::peer(self.cluster, &self.index.peers[selector], peer, family) {
+                    let selector = self.index.peers[selector as usize];
+                    match matching::peer(self.cluster, selector, peer, family) {
                         Matched::Yes => return Some(true),
                         Matched::Unknown(_) => maybe = true,
                         Matched::No => {}
                     }
                 }
+                View::Nobody => {}
             }
         }
         maybe.then_some(false)
     }
 
-    fn ports(&self, rule: RuleId, destination: &Peer) -> ConnectionSet {
-        let Some(ports) = &self.rules[rule.index()].ports else {
+    pub(super) fn ports(&self, rule: RuleId, asked: &Question<'_>) -> ConnectionSet {
+        let Some(ports) = self.rule(rule).and_then(|rule| rule.ports.as_ref()) else {
             return ConnectionSet::all();
         };
-        let Peer::Pod(pod) = destination else {
-            return ports.numbers.clone();
-        };
         let mut set = ports.numbers.clone();
-        for &name in &ports.names {
-            let (protocol, name) = &self.index.names[name];
-            let named = matching::named_set(self.cluster, self.policies, *pod, *protocol, name);
-            set = set.union(&named);
+        if let Some(class) = asked.destination() {
+            for &name in &ports.names {
+                set = set.union(self.classes.named(class, name));
+            }
         }
         set
     }
 }
 
 /// Sets of addresses that some rule tells from others, or may.
-fn cuts(cluster: &ClusterState, index: &Index) -> Vec<IpSet> {
+fn cuts(cluster: &ClusterState, index: &Index<'_>) -> Vec<IpSet> {
     let mut cuts = Vec::new();
     let (mut nodes, mut names) = (false, false);
     for peer in &index.peers {
@@ -522,20 +592,6 @@ fn cuts(cluster: &ClusterState, index: &Index) -> Vec<IpSet> {
         }
     }
     cuts
-}
-
-fn fast_ports<'p>(list: impl Iterator<Item = &'p PortMatch>, index: &Index) -> FastPorts {
-    let mut ports = FastPorts { numbers: ConnectionSet::empty(), names: Vec::new() };
-    for port in list {
-        match port {
-            PortMatch::Numbers(set) => ports.numbers = ports.numbers.union(set),
-            PortMatch::Named { protocol, name } => {
-                let key = (*protocol, std::sync::Arc::clone(name));
-                ports.names.extend(index.name_ids.get(&key).copied());
-            }
-        }
-    }
-    ports
 }
 
 /// What may come out for each connection. `undecided` holds those that no rule has decided yet.

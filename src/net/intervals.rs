@@ -174,7 +174,7 @@ impl<T: Point> Intervals<T> {
 }
 
 /// Two rounds of SplitMix64: numbers that share no bits with their index.
-fn number_of(index: usize) -> u128 {
+pub(crate) fn number_of(index: usize) -> u128 {
     let round = |seed: u64| {
         let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -17,6 +17,7 @@ mod protocol;
 
 pub use connection_set::ConnectionSet;
 pub use domain::{DomainName, DomainPattern, Wildcard};
+pub(crate) use intervals::number_of;
 pub use intervals::{Intervals, Point};
 pub use ip_set::{Family, IpSet};
 pub use protocol::Protocol;
