@@ -8,11 +8,13 @@ use crate::cluster::{
 };
 use crate::diagnostic::Span;
 use crate::engine::reference::Flow;
-use crate::engine::{GraphEdge, GraphNode, Model, Peer, ReachabilityGraph, common_families, trace};
+use crate::engine::{GraphNode, Model, Pairs, Peer, Said, common_families, in_blocks, trace};
 use crate::net::{ConnectionSet, DomainPattern, Family, IpSet};
-use crate::policy::Direction;
-use petgraph::visit::EdgeRef;
+use crate::policy::{Direction, PolicySet};
+use petgraph::graph::{DiGraph, NodeIndex};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{ControlFlow, Range};
 
 /// Which rows to show.
 #[derive(Clone, Debug, Default)]
@@ -84,75 +86,245 @@ pub struct Listing {
     pub open_egress: Vec<WorkloadId>,
     /// Workloads that no policy selects for ingress.
     pub open_ingress: Vec<WorkloadId>,
+    /// What is not listed may be allowed all the same: nobody knows whether anything enforces policies.
+    pub unenforced: bool,
+}
+
+impl Listing {
+    /// The rows as a graph: an edge, by the place of its row, for each.
+    pub fn graph(&self) -> DiGraph<&RowEnd, usize> {
+        let mut graph = DiGraph::with_capacity(0, self.rows.len());
+        let mut known: BTreeMap<&RowEnd, NodeIndex> = BTreeMap::new();
+        for (at, row) in self.rows.iter().enumerate() {
+            let [from, to] = [&row.source, &row.destination]
+                .map(|end| *known.entry(end).or_insert_with(|| graph.add_node(end)));
+            graph.add_edge(from, to, at);
+        }
+        graph
+    }
 }
 
 /// Lists the connections of a world.
 pub fn list(world: &World, model: &Model<'_>, filter: &Filter) -> Listing {
-    let namespace = filter.namespace.as_deref().map(|name| world.cluster.find_namespace(name));
-    let keep = |node: &GraphNode| match node {
-        GraphNode::Nodes(_) | GraphNode::External(_) | GraphNode::Names(_) => false,
-        GraphNode::Workload { workload, pods, .. } => {
-            let own = world.cluster.workload(*workload).namespace;
-            namespace.is_none_or(|wanted: Option<NamespaceId>| wanted == Some(own))
-                && filter.pods.as_ref().is_none_or(|wanted| pods.iter().any(|p| wanted.contains(p)))
-        }
+    let lister = Lister::new(world, model, filter);
+    let mut listing = lister.summary();
+    let all = |rows: Vec<Vec<Row>>| {
+        listing.rows.extend(rows.into_iter().flatten());
+        ControlFlow::Continue(())
     };
-    let filtered = namespace.is_some() || filter.pods.is_some();
-    let wanted = |source: &GraphNode, destination: &GraphNode| match filter.direction {
-        _ if !filtered => true,
-        None => keep(source) || keep(destination),
-        Some(Direction::Egress) => keep(source),
-        Some(Direction::Ingress) => keep(destination),
-    };
-    let graph = ReachabilityGraph::new(model, world.options.family, filter.open, &wanted);
-    let mut listing =
-        Listing { pairs: graph.pairs, open_pairs: graph.open_pairs, ..Listing::default() };
-    let mut rows = Vec::new();
-    for edge in graph.graph.edge_references() {
-        let (source, destination) = (&graph.graph[edge.source()], &graph.graph[edge.target()]);
-        rows.extend(row(filter, source, destination, edge.weight()));
+    let _ = lister.by_source(|rows| rows, all);
+    listing
+}
+
+/// The policies that a list is made of. If nobody knows whether anything enforces them, whatever they
+/// deny may be allowed: of every pair there is, so that is said once, and what they allow is listed.
+pub fn listed_policies(world: &World) -> Cow<'_, PolicySet> {
+    if !world.policies.dataplane.unknown_enforcer {
+        return Cow::Borrowed(&world.policies);
     }
-    drop(graph);
-    // Ends that are alike in all else are joined: first sources, then destinations.
-    rows = join(world, rows, true);
-    rows = join(world, rows, false);
-    rows.sort_by(|a, b| {
-        (&a.source, &a.destination, a.family).cmp(&(&b.source, &b.destination, b.family))
-    });
-    if filter.rules {
-        for row in &mut rows {
-            row.rules = opening_rules(world, row);
-        }
+    let mut policies = world.policies.clone();
+    policies.dataplane.unknown_enforcer = false;
+    Cow::Owned(policies)
+}
+
+/// Lists connections block by block: those of a large cluster are too many to be held at once.
+pub struct Lister<'w, 'm, 'a> {
+    world: &'w World,
+    model: &'m Model<'a>,
+    filter: &'w Filter,
+    namespace: Option<Option<NamespaceId>>,
+    pairs: Pairs<'m, 'a>,
+    /// The parts of each workload, by their places among the pairs' workloads.
+    workloads: Vec<Range<usize>>,
+}
+
+impl<'w, 'm, 'a> Lister<'w, 'm, 'a> {
+    /// Prepares a list.
+    pub fn new(world: &'w World, model: &'m Model<'a>, filter: &'w Filter) -> Self {
+        let pairs = Pairs::new(model, world.options.family, filter.open);
+        let id = |node: &GraphNode| match node {
+            GraphNode::Workload { workload, .. } => Some(*workload),
+            GraphNode::Nodes(_) | GraphNode::External(_) | GraphNode::Names(_) => None,
+        };
+        let mut start = 0;
+        let chunks = pairs.workloads.chunk_by(|a, b| id(a) == id(b));
+        let workloads = chunks.map(|parts| {
+            let range = start..start + parts.len();
+            start = range.end;
+            range
+        });
+        let workloads = workloads.collect();
+        let namespace = filter.namespace.as_deref();
+        let namespace = namespace.map(|name| world.cluster.find_namespace(name));
+        Self { world, model, filter, namespace, pairs, workloads }
     }
-    listing.rows = rows;
-    for id in world.cluster.workload_ids() {
-        let pods = &world.cluster.workload(id).pods;
-        if pods.iter().any(|&pod| world.cluster.pod(pod).host_network) {
-            listing.on_nodes.push(id);
-        }
-        for (direction, open) in [
-            (Direction::Egress, &mut listing.open_egress),
-            (Direction::Ingress, &mut listing.open_ingress),
-        ] {
-            if !pods.is_empty() && pods.iter().all(|&pod| !model.is_isolated(pod, direction)) {
-                open.push(id);
+
+    /// Whether any row may leave something undetermined; if not, none does.
+    pub fn may_be_undetermined(&self) -> bool {
+        self.model.may_be_undetermined()
+    }
+
+    /// All that is said of a list but its rows.
+    pub fn summary(&self) -> Listing {
+        let (pairs, open_pairs) = self.pairs.counts();
+        let unenforced = self.world.policies.dataplane.unknown_enforcer;
+        let mut listing = Listing { pairs, open_pairs, unenforced, ..Listing::default() };
+        let cluster = &self.world.cluster;
+        for id in cluster.workload_ids() {
+            let pods = &cluster.workload(id).pods;
+            if pods.iter().any(|&pod| cluster.pod(pod).host_network) {
+                listing.on_nodes.push(id);
+            }
+            for (direction, open) in [
+                (Direction::Egress, &mut listing.open_egress),
+                (Direction::Ingress, &mut listing.open_ingress),
+            ] {
+                let free = |&pod: &PodId| !self.model.is_isolated(pod, direction);
+                if !pods.is_empty() && pods.iter().all(free) {
+                    open.push(id);
+                }
             }
         }
+        listing
     }
-    listing
+
+    /// Hands out all rows, ordered by source, then destination: `each` is given those of one source, in
+    /// parallel, and `take` what it makes of them, in order.
+    pub fn by_source<T: Send>(
+        &self,
+        each: impl Fn(Vec<Row>) -> T + Sync,
+        mut take: impl FnMut(Vec<T>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        self.of_workloads(Direction::Egress, &each, &mut take)?;
+        take(vec![each(self.rest(Direction::Ingress))])
+    }
+
+    /// The same ordered by destination, then source; rows with ends outside as sources stand with the
+    /// workload that they are about.
+    pub fn by_destination<T: Send>(
+        &self,
+        each: impl Fn(Vec<Row>) -> T + Sync,
+        mut take: impl FnMut(Vec<T>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        self.of_workloads(Direction::Ingress, &each, &mut take)?;
+        take(vec![each(self.rest(Direction::Egress))])
+    }
+
+    fn of_workloads<T: Send>(
+        &self,
+        direction: Direction,
+        each: &(impl Fn(Vec<Row>) -> T + Sync),
+        take: &mut impl FnMut(Vec<T>) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let read = |at: usize| {
+            let parts = &self.workloads[at];
+            let mut rows = self.between(parts, direction);
+            rows.extend(self.outside(parts, direction));
+            each(self.joined(rows))
+        };
+        in_blocks(self.workloads.len(), read, take)
+    }
+
+    /// Rows between every workload and what is outside, in one direction.
+    fn rest(&self, direction: Direction) -> Vec<Row> {
+        let mut all = Vec::new();
+        let read = |at: usize| self.outside(&self.workloads[at], direction);
+        let _ = in_blocks(self.workloads.len(), read, |rows| {
+            all.extend(rows.into_iter().flatten());
+            ControlFlow::Continue(())
+        });
+        self.joined(all)
+    }
+
+    fn keep(&self, node: &GraphNode) -> bool {
+        let GraphNode::Workload { workload, pods, .. } = node else { return false };
+        let own = self.world.cluster.workload(*workload).namespace;
+        self.namespace.is_none_or(|wanted| wanted == Some(own))
+            && self.filter.pods.as_ref().is_none_or(|all| pods.iter().any(|p| all.contains(p)))
+    }
+
+    fn wanted(&self, source: &GraphNode, destination: &GraphNode) -> bool {
+        if self.namespace.is_none() && self.filter.pods.is_none() {
+            return true;
+        }
+        match self.filter.direction {
+            None => self.keep(source) || self.keep(destination),
+            Some(Direction::Egress) => self.keep(source),
+            Some(Direction::Ingress) => self.keep(destination),
+        }
+    }
+
+    fn row(
+        &self,
+        own: &GraphNode,
+        other: &GraphNode,
+        direction: Direction,
+        said: &Said,
+    ) -> Option<Row> {
+        let (source, destination) = match direction {
+            Direction::Egress => (own, other),
+            Direction::Ingress => (other, own),
+        };
+        if self.wanted(source, destination) {
+            row(self.filter, source, destination, said)
+        } else {
+            None
+        }
+    }
+
+    /// Rows from the parts of a workload to other workloads (`direction` is egress), or to it.
+    fn between(&self, parts: &Range<usize>, direction: Direction) -> Vec<Row> {
+        let nodes = &self.pairs.workloads;
+        parts
+            .clone()
+            .flat_map(|at| {
+                let others = self.pairs.workloads_of(at, direction).into_iter();
+                others.filter_map(move |(to, said)| {
+                    self.row(&nodes[at], &nodes[to], direction, &said)
+                })
+            })
+            .collect()
+    }
+
+    /// The same between the parts of a workload and what is outside.
+    fn outside(&self, parts: &Range<usize>, direction: Direction) -> Vec<Row> {
+        parts
+            .clone()
+            .flat_map(|at| {
+                let own = &self.pairs.workloads[at];
+                let others = self.pairs.outside_of(at, parts.clone(), direction).into_iter();
+                others.filter_map(move |(node, said)| self.row(own, &node, direction, &said))
+            })
+            .collect()
+    }
+
+    /// Ends that are alike in all else are joined: first sources, then destinations.
+    fn joined(&self, rows: Vec<Row>) -> Vec<Row> {
+        let rows = join(self.world, join(self.world, rows, true), false);
+        let mut rows = rows;
+        rows.sort_by(|a, b| {
+            (&a.source, &a.destination, a.family).cmp(&(&b.source, &b.destination, b.family))
+        });
+        if self.filter.rules {
+            for row in &mut rows {
+                row.rules = opening_rules(self.world, row);
+            }
+        }
+        rows
+    }
 }
 
 fn row(
     filter: &Filter,
     source: &GraphNode,
     destination: &GraphNode,
-    edge: &GraphEdge,
+    (verdict, family): &Said,
 ) -> Option<Row> {
     let cut = |set: &ConnectionSet| match &filter.ports {
         Some(ports) => set.intersection(ports),
         None => set.clone(),
     };
-    let (allowed, unknown) = (cut(&edge.verdict.allowed), cut(&edge.verdict.unknown));
+    let (allowed, unknown) = (cut(&verdict.allowed), cut(&verdict.unknown));
     if allowed.is_empty() && unknown.is_empty() {
         return None;
     }
@@ -161,7 +333,7 @@ fn row(
         destination: destination.into(),
         allowed,
         unknown,
-        family: edge.family,
+        family: *family,
         rules: Vec::new(),
     })
 }
@@ -169,6 +341,11 @@ fn row(
 /// Joins rows that differ in one end only, where these ends together are one thing: variants of a
 /// workload, nodes, addresses.
 fn join(world: &World, rows: Vec<Row>, source: bool) -> Vec<Row> {
+    // Rows of whole workloads alone have no parts to join.
+    let whole = |end: &RowEnd| matches!(end, RowEnd::Workload { pods: None, .. });
+    if rows.iter().all(|row| whole(if source { &row.source } else { &row.destination })) {
+        return rows;
+    }
     let parts = rows.into_iter().map(|row| {
         let said = (row.allowed, row.unknown, row.family);
         (row.source, row.destination, said)

@@ -32,7 +32,7 @@ pub use cni_diff::{CniDiff, DiffChange, DiffRow, RuleDiff, Turn, cni_diff};
 pub use divergence::{Cause, Divergence, Engines};
 pub use endpoint::{Endpoint, EndpointError, Member, Scope, parse_resolution, resolve_endpoint};
 pub use inventory::{Inventory, NamespaceRow, PolicyRow, WorkloadRow, inventory};
-pub use list::{Filter, Length, Listing, Row, RowEnd, list};
+pub use list::{Filter, Length, Lister, Listing, Row, RowEnd, list, listed_policies};
 pub use port::{PortError, PortQuery};
 pub use query::can;
 pub use questions::{Question, QuestionAnswer, answer_questions, parse_questions};

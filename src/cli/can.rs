@@ -35,23 +35,23 @@ pub(super) fn run(args: &CanArgs, global: &Global) -> Status {
         return under_all(world, args, &ports);
     }
     if let Some(file) = &args.questions {
-        return many(&world, &Engines::new(&world), file, args.output);
+        return many(world, &Engines::new(world), file, args.output);
     }
     let (Some(source), Some(destination)) = (&args.source, &args.destination) else {
         return console::usage_error("SRC and DST are missing", None);
     };
-    let answer = resolve_endpoint(&world, source).and_then(|source| {
-        let destination = resolve_endpoint(&world, destination)?;
-        let engines = Engines::between(&world, &[&source, &destination]);
-        can(&world, &engines, &source, &destination, &ports)
+    let answer = resolve_endpoint(world, source).and_then(|source| {
+        let destination = resolve_endpoint(world, destination)?;
+        let engines = Engines::between(world, &[&source, &destination]);
+        can(world, &engines, &source, &destination, &ports)
     });
     match answer {
         Err(EndpointError { message, help }) => console::usage_error(&message, help.as_deref()),
         Ok(answer) => {
             if args.output == CanFormat::Json {
-                console::print_json(&render::can_json(&world, &answer));
+                console::print_json(&render::can_json(world, &answer));
             } else {
-                console::print(&render::can_text(&world, &answer, console::look(global)));
+                console::print(&render::can_text(world, &answer, console::look(global)));
             }
             status(answer.answer)
         }
@@ -59,7 +59,7 @@ pub(super) fn run(args: &CanArgs, global: &Global) -> Status {
 }
 
 /// Answers one question under every CNI that is known.
-fn under_all(mut world: World, args: &CanArgs, ports: &[PortQuery]) -> Status {
+fn under_all(world: &mut World, args: &CanArgs, ports: &[PortQuery]) -> Status {
     let (Some(source), Some(destination)) = (&args.source, &args.destination) else {
         return console::usage_error("`--cni all` goes with one question", None);
     };
@@ -68,10 +68,10 @@ fn under_all(mut world: World, args: &CanArgs, ports: &[PortQuery]) -> Status {
     for profile in PROFILES.iter().filter(|p| p.enforcement != Enforcement::Unknown) {
         let cni = Cni::from(*profile);
         world.switch(cni.clone());
-        let answer = resolve_endpoint(&world, source).and_then(|source| {
-            let destination = resolve_endpoint(&world, destination)?;
-            let engines = Engines::between(&world, &[&source, &destination]);
-            can(&world, &engines, &source, &destination, ports)
+        let answer = resolve_endpoint(world, source).and_then(|source| {
+            let destination = resolve_endpoint(world, destination)?;
+            let engines = Engines::between(world, &[&source, &destination]);
+            can(world, &engines, &source, &destination, ports)
         });
         match answer {
             Err(EndpointError { message, help }) => {
@@ -79,7 +79,7 @@ fn under_all(mut world: World, args: &CanArgs, ports: &[PortQuery]) -> Status {
             }
             Ok(answer) => {
                 if args.output == CanFormat::Json {
-                    documents.push(render::can_json(&world, &answer));
+                    documents.push(render::can_json(world, &answer));
                 }
                 answers.push((cni, answer));
             }

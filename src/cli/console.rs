@@ -15,7 +15,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
 /// Loads the input and reports what is wrong with it. `Err` is the status to end with.
-pub(super) fn open(input: &Input, global: &Global) -> Result<World, Status> {
+pub(super) fn open(input: &Input, global: &Global) -> Result<&'static mut World, Status> {
     if matches!(input.cni, Some(CniArg::All)) {
         return Err(usage_error("`--cni all` is for `can`: name one CNI", None));
     }
@@ -23,9 +23,9 @@ pub(super) fn open(input: &Input, global: &Global) -> Result<World, Status> {
 }
 
 /// The same, for a verb that answers for every CNI as well.
-pub(super) fn open_any(input: &Input, global: &Global) -> Result<World, Status> {
+pub(super) fn open_any(input: &Input, global: &Global) -> Result<&'static mut World, Status> {
     let world = read(input, global);
-    report(&world, global);
+    report(world, global);
     if world.errors() > 0 && !world.options.skip_invalid {
         // Nothing to answer with is its own message; broken objects need the way on.
         if world.objects > 0 {
@@ -43,7 +43,10 @@ pub(super) fn open_any(input: &Input, global: &Global) -> Result<World, Status> 
 }
 
 /// Loads the input without judging it.
-pub(super) fn read(input: &Input, global: &Global) -> World {
+///
+/// There is one world, and it lasts as long as the program does: to take a large one apart piece by
+/// piece would cost as much as an answer.
+pub(super) fn read(input: &Input, global: &Global) -> &'static mut World {
     let paths: Vec<InputPath> = input.filename.iter().map(|text| text.as_str().into()).collect();
     let progress = progress(global);
     let loaded = load(&paths, &mut io::stdin());
@@ -73,7 +76,7 @@ pub(super) fn read(input: &Input, global: &Global) -> World {
         },
     );
     progress.finish_and_clear();
-    world
+    Box::leak(Box::new(world))
 }
 
 /// A spinner on a terminal, once loading takes as long as half a second.
@@ -129,6 +132,17 @@ pub(super) fn look(global: &Global) -> Look {
 pub(super) fn print(text: &str) {
     let mut out = anstream::stdout().lock();
     finish(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+}
+
+/// Prints an answer piece by piece, and returns what the writer has to say of it.
+pub(super) fn print_by<R: Default>(write: impl FnOnce(&mut dyn Write) -> io::Result<R>) -> R {
+    let mut out = io::BufWriter::with_capacity(1 << 20, anstream::stdout().lock());
+    let (said, result) = match write(&mut out) {
+        Ok(said) => (said, out.flush()),
+        Err(error) => (R::default(), Err(error)),
+    };
+    finish(result);
+    said
 }
 
 /// Prints one JSON document.

@@ -3,7 +3,7 @@
 use super::Status;
 use super::args::{Global, GraphArgs, GraphFormat};
 use super::console;
-use crate::analysis::list;
+use crate::analysis::{list, listed_policies};
 use crate::engine::Model;
 use crate::render;
 
@@ -12,17 +12,18 @@ pub(super) fn run(args: &GraphArgs, global: &Global) -> Status {
         Ok(world) => world,
         Err(status) => return status,
     };
-    let filter = match console::filter(&world, &args.input, &args.filter) {
+    let filter = match console::filter(world, &args.input, &args.filter) {
         Ok(filter) => filter,
         Err(status) => return status,
     };
-    let model = Model::new(&world.cluster, &world.policies);
-    let listing = list(&world, &model, &filter);
+    let policies = listed_policies(world);
+    let model = Model::new(&world.cluster, &policies);
+    let listing = list(world, &model, &filter);
     let mut inputs = args.input.filename.clone();
     inputs.sort();
     let title = inputs.join(" ");
     let text = match args.output {
-        GraphFormat::Dot => render::dot(&world, &listing, &title),
+        GraphFormat::Dot => render::dot(world, &listing, &title),
     };
     match &args.out {
         None => console::print(&text),
@@ -33,7 +34,7 @@ pub(super) fn run(args: &GraphArgs, global: &Global) -> Status {
             }
         }
     }
-    if listing.rows.iter().any(|row| !row.unknown.is_empty()) {
+    if listing.unenforced || listing.rows.iter().any(|row| !row.unknown.is_empty()) {
         Status::Undetermined
     } else {
         Status::Success

@@ -3,36 +3,47 @@
 use super::Status;
 use super::args::{Global, ListArgs, ListFormat};
 use super::console;
-use crate::analysis::list;
+use crate::analysis::{Lister, list, listed_policies};
 use crate::engine::Model;
-use crate::render;
+use crate::render::{self, ListStyle};
 
 pub(super) fn run(args: &ListArgs, global: &Global) -> Status {
     let world = match console::open(&args.input, global) {
         Ok(world) => world,
         Err(status) => return status,
     };
-    let mut filter = match console::filter(&world, &args.input, &args.filter) {
+    let mut filter = match console::filter(world, &args.input, &args.filter) {
         Ok(filter) => filter,
         Err(status) => return status,
     };
     filter.rules = matches!(args.output, ListFormat::Wide | ListFormat::Json | ListFormat::Yaml);
-    let model = Model::new(&world.cluster, &world.policies);
-    let listing = list(&world, &model, &filter);
-    match args.output {
-        ListFormat::Text => {
-            console::print(&render::listing_text(&world, &listing, false, !args.filter.all));
+    let policies = listed_policies(world);
+    let model = Model::new(&world.cluster, &policies);
+    let style = match args.output {
+        ListFormat::Text if args.filter.all => Some(ListStyle::Each),
+        ListFormat::Text => Some(ListStyle::Joined),
+        ListFormat::Wide => Some(ListStyle::Wide),
+        ListFormat::Csv => Some(ListStyle::Csv),
+        ListFormat::Json | ListFormat::Yaml | ListFormat::Md => None,
+    };
+    let undetermined = if let Some(style) = style {
+        let lister = Lister::new(world, &model, &filter);
+        console::print_by(|out| render::write_listing(world, &lister, style, out))
+    } else {
+        let listing = list(world, &model, &filter);
+        match args.output {
+            ListFormat::Md => console::print(&render::listing_markdown(world, &listing)),
+            ListFormat::Yaml => {
+                let value = render::listing_json(world, &listing);
+                console::print(&serde_yaml::to_string(&value).unwrap_or_default());
+            }
+            _ => console::print_json(&render::listing_json(world, &listing)),
         }
-        ListFormat::Wide => console::print(&render::listing_text(&world, &listing, true, false)),
-        ListFormat::Json => console::print_json(&render::listing_json(&world, &listing)),
-        ListFormat::Yaml => {
-            let value = render::listing_json(&world, &listing);
-            console::print(&serde_yaml::to_string(&value).unwrap_or_default());
-        }
-        ListFormat::Csv => console::print(&render::listing_csv(&world, &listing)),
-        ListFormat::Md => console::print(&render::listing_markdown(&world, &listing)),
-    }
-    if listing.rows.iter().any(|row| !row.unknown.is_empty()) {
+        listing.rows.iter().any(|row| !row.unknown.is_empty())
+    };
+    // The process ends here: to take a large model apart would only cost time.
+    std::mem::forget(model);
+    if undetermined || world.policies.dataplane.unknown_enforcer {
         Status::Undetermined
     } else {
         Status::Success

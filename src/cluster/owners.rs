@@ -1,6 +1,6 @@
 //! Owner chains: which workload a pod belongs to.
 
-use crate::manifest::{Labels, Meta, Owner, WorkloadResource};
+use crate::manifest::{Labels, Owner, WorkloadResource};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -27,12 +27,12 @@ fn makes_pods(owner: &Owner) -> bool {
 /// Follows the owners of an object up to one that has none. `None` if it has no owner itself.
 pub(super) fn climb(
     namespace: &Arc<str>,
-    meta: &Meta,
+    owner: Option<&Owner>,
     pod_labels: &Labels,
     workloads: &Workloads<'_>,
 ) -> Option<Chain> {
     let mut via = Vec::new();
-    let mut owner = meta.owner.clone().filter(makes_pods)?;
+    let mut owner = owner.filter(|owner| makes_pods(owner))?.clone();
     // A chain longer than this is a circle.
     for _ in 0..8 {
         let key = (

@@ -9,7 +9,7 @@ use super::state::{
 };
 use crate::diagnostic::{Code, Diagnostic, SourceMap, Span};
 use crate::manifest::{
-    AdminPolicyResource, Labels, Meta, PodResource, PodShape, Reason, Resource, SetAside,
+    AdminPolicyResource, Labels, Meta, Owner, PodResource, PodShape, Reason, Resource, SetAside,
     WorkloadResource, digest,
 };
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet, FxHasher};
@@ -38,7 +38,15 @@ pub fn resolve(
     namespaces(&mut state, &resources, set_aside, assumptions);
     nodes(&mut state, &resources);
 
-    let workloads: Workloads<'_> = resources
+    // Pods are most of a cluster: they are moved, not copied.
+    let (mut pods, mut others) = (Vec::new(), Vec::new());
+    for resource in resources {
+        match resource {
+            Resource::Pod(pod) => pods.push(pod),
+            other => others.push(other),
+        }
+    }
+    let workloads: Workloads<'_> = others
         .iter()
         .filter_map(|r| match r {
             Resource::Workload(w) => {
@@ -48,7 +56,7 @@ pub fn resolve(
             _ => None,
         })
         .collect();
-    let mut plan = pods(&mut state, &resources, &workloads, assumptions);
+    let mut plan = plan_pods(&mut state, pods, &workloads, assumptions);
     let collapsed = stand_ins(&mut plan, &workloads);
     let ids = build(&mut state, plan, &workloads);
     for (key, owner) in collapsed {
@@ -58,7 +66,7 @@ pub fn resolve(
     }
     addresses(&mut state, &mut diagnostics);
 
-    for resource in resources {
+    for resource in others {
         let name = namespace_name(&resource, assumptions);
         let Some(namespace) = state.find_namespace(&name) else {
             continue;
@@ -329,9 +337,9 @@ impl Plan {
     }
 }
 
-fn pods(
+fn plan_pods(
     state: &mut ClusterState,
-    resources: &[Resource],
+    pods: Vec<PodResource>,
     workloads: &Workloads<'_>,
     assumptions: &Assumptions,
 ) -> Plan {
@@ -343,70 +351,70 @@ fn pods(
         .flat_map(|id| state.node(id).addresses.iter().map(move |&address| (address, id)))
         .collect();
     // The pods of a workload mostly stand together.
-    let mut last: Option<(&PodResource, usize, Via)> = None;
-    for resource in resources {
-        let Resource::Pod(pod) = resource else {
-            continue;
+    let mut last: Option<(Sibling, usize, Via)> = None;
+    for pod in pods {
+        let by_name = pod.node.as_ref().and_then(|name| node_of_name.get(name)).copied();
+        let by_address = || pod.host_addresses.iter().find_map(|a| node_of_address.get(a)).copied();
+        let node = by_name.or_else(by_address);
+        let finished = pod.finished && !assumptions.include_finished;
+        let addresses = if pod.addresses.is_empty() && pod.shape.host_network {
+            let of_node = by_name.map(|id| &state.node(id).addresses).filter(|a| !a.is_empty());
+            of_node
+                .map_or(Addresses::Unknown, |all| Addresses::Known(all.iter().copied().collect()))
+        } else if pod.addresses.is_empty() {
+            Addresses::Unknown
+        } else {
+            Addresses::Known(pod.addresses)
         };
+        let Meta { name, namespace, owner, span, .. } = pod.meta;
+        let namespace = namespace.unwrap_or_else(|| Arc::clone(&assumptions.default_namespace));
         let (at, via) = match &last {
-            Some((other, at, via)) if is_sibling(other, pod) => (*at, Arc::clone(via)),
+            Some((other, at, via)) if other.is_of(&owner, &namespace, &pod.shape.labels) => {
+                (*at, Arc::clone(via))
+            }
             _ => {
-                let namespace = namespace_name(resource, assumptions);
-                let chain = climb(&namespace, &pod.meta, &pod.shape.labels, workloads);
+                let chain = climb(&namespace, owner.as_ref(), &pod.shape.labels, workloads);
                 let Chain { top, via } = chain.unwrap_or_else(|| Chain {
-                    top: (namespace, "".into(), "Pod".into(), Arc::clone(&pod.meta.name)),
+                    top: (Arc::clone(&namespace), "".into(), "Pod".into(), Arc::clone(&name)),
                     via: Arc::default(),
                 });
-                let at = plan.place(&top, pod.meta.span);
-                last = Some((pod, at, Arc::clone(&via)));
+                let at = plan.place(&top, span);
+                let labels = pod.shape.labels.clone();
+                last = owner.map(|owner| {
+                    let sibling = Sibling { owner, namespace: Arc::clone(&namespace), labels };
+                    (sibling, at, Arc::clone(&via))
+                });
                 (at, via)
             }
         };
         let draft = &mut plan.drafts[at].1;
-        if pod.finished && !assumptions.include_finished {
+        if finished {
             draft.finished += 1;
-            let own = pod.meta.namespace.as_ref().unwrap_or(&assumptions.default_namespace);
-            if let Some(namespace) = state.find_namespace(own) {
-                let name = Arc::clone(&pod.meta.name);
-                state.finished.push(FinishedPod { namespace, name, span: pod.meta.span });
+            if let Some(namespace) = state.find_namespace(&namespace) {
+                state.finished.push(FinishedPod { namespace, name, span });
             }
             continue;
         }
-        let by_name = pod.node.as_ref().and_then(|name| node_of_name.get(name)).copied();
-        let by_address = || pod.host_addresses.iter().find_map(|a| node_of_address.get(a)).copied();
-        draft.pods.push(DraftPod {
-            name: Arc::clone(&pod.meta.name),
-            via,
-            shape: pod.shape.clone(),
-            node: by_name.or_else(by_address),
-            addresses: pod_addresses(state, pod, by_name),
-            stand_in: false,
-            span: pod.meta.span,
-        });
+        let shape = pod.shape;
+        draft.pods.push(DraftPod { name, via, shape, node, addresses, stand_in: false, span });
     }
     state.finished.sort_by(|a, b| (a.namespace, &a.name).cmp(&(b.namespace, &b.name)));
     plan
 }
 
-/// Whether two pods have one owner, and all that tells whose owner that is.
-fn is_sibling(a: &PodResource, b: &PodResource) -> bool {
-    a.meta.owner.is_some()
-        && a.meta.owner == b.meta.owner
-        && a.meta.namespace == b.meta.namespace
-        && a.shape.labels == b.shape.labels
+/// What tells whose a pod is, of a pod that has an owner.
+struct Sibling {
+    owner: Owner,
+    namespace: Arc<str>,
+    labels: Labels,
 }
 
-fn pod_addresses(state: &ClusterState, pod: &PodResource, node: Option<NodeId>) -> Addresses {
-    if !pod.addresses.is_empty() {
-        return Addresses::Known(pod.addresses.clone());
+impl Sibling {
+    fn is_of(&self, owner: &Option<Owner>, namespace: &Arc<str>, labels: &Labels) -> bool {
+        owner.as_ref() == Some(&self.owner)
+            && *namespace == self.namespace
+            && *labels == self.labels
     }
-    if pod.shape.host_network {
-        let of_node = node.map(|id| &state.node(id).addresses).filter(|a| !a.is_empty());
-        if let Some(addresses) = of_node {
-            return Addresses::Known(addresses.clone());
-        }
-    }
-    Addresses::Unknown
 }
 
 /// Adds workloads that have no pods in the input: one pod stands for those they would make.
@@ -415,7 +423,8 @@ fn stand_ins(plan: &mut Plan, workloads: &Workloads<'_>) -> Vec<(WorkloadKey, Wo
     let mut collapsed = Vec::new();
     for (key, workload) in workloads {
         let namespace = &key.0;
-        let chain = climb(namespace, &workload.meta, &workload.template.labels, workloads);
+        let chain =
+            climb(namespace, workload.meta.owner.as_ref(), &workload.template.labels, workloads);
         // Owned by something else: its owner's pods are meant, whose template may be newer.
         let top = chain.as_ref().map_or(key, |chain| &chain.top);
         let at = plan.place(top, workload.meta.span);

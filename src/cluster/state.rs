@@ -4,8 +4,8 @@ use super::address::{AddressKnowledge, METADATA, METADATA_NAMES, private_address
 use super::kind::short_kind;
 use crate::diagnostic::Span;
 use crate::manifest::{
-    AdminPolicyResource, ContainerPort, EgressFirewallResource, Labels, NetworkPolicyResource,
-    PortRef, Reason, ServicePort,
+    AddressList, AdminPolicyResource, ContainerPort, EgressFirewallResource, Labels,
+    NetworkPolicyResource, PortRef, Reason, ServicePort,
 };
 use crate::net::{DomainName, Family, IpSet, Protocol};
 use ipnet::IpNet;
@@ -144,7 +144,7 @@ pub struct Pod {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Addresses {
     /// Those of its status, in their order, which is the order of preference.
-    Known(Vec<IpAddr>),
+    Known(AddressList),
     /// Not known.
     Unknown,
 }

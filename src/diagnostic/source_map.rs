@@ -1,5 +1,6 @@
 //! Where text came from: bytes to file, line and column.
 
+use rayon::prelude::*;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -62,13 +63,12 @@ pub struct Source {
     templates: Vec<(u32, Arc<str>)>,
 }
 
-/// What stands before every [`STRIDE`]th byte: a place is then found without walking a file, or a line
-/// that is the whole file.
+/// What stands before every [`STRIDE`]th byte: a place is then found without walking a file.
 struct Counts {
     /// How many lines end there.
     lines: Vec<u32>,
-    /// How many characters, where they are not as many as the bytes.
-    characters: Option<Vec<u32>>,
+    /// How many characters, where they are not as many as the bytes: of a line that is the whole file.
+    characters: OnceLock<Option<Vec<u32>>>,
 }
 
 impl fmt::Debug for Source {
@@ -122,9 +122,7 @@ impl SourceMap {
         Location {
             path: Arc::clone(&source.name),
             line,
-            column: source.characters_before(span.start as usize)
-                - source.characters_before(line_start)
-                + 1,
+            column: source.characters_between(line_start, span.start as usize) + 1,
             template: template.map(|(_, name)| Arc::clone(name)).filter(|name| !name.is_empty()),
         }
     }
@@ -138,7 +136,7 @@ impl SourceMap {
 }
 
 /// The distance of counted places.
-const STRIDE: usize = 4096;
+const STRIDE: usize = 1 << 16;
 
 impl Source {
     /// The decoded text. All of it is UTF-8, unless it is a file that changed while it was read.
@@ -153,57 +151,77 @@ impl Source {
 
     fn counts(&self) -> &Counts {
         self.counts.get_or_init(|| {
-            let bytes = self.bytes();
-            let ascii = bytes.is_ascii();
-            let mut counts = Counts { lines: Vec::new(), characters: (!ascii).then(Vec::new) };
-            let (mut lines, mut characters) = (0, 0);
-            for start in (0..bytes.len()).step_by(STRIDE) {
-                let end = bytes.len().min(start + STRIDE);
-                counts.lines.push(lines);
-                lines += offset(self.line_ends(start, end).count());
-                if let Some(list) = &mut counts.characters {
-                    list.push(characters);
-                    characters += characters_of(&bytes[start..end]);
-                }
-            }
-            counts
+            let lines = self.running(|start, end| self.line_ends(start, end));
+            Counts { lines, characters: OnceLock::new() }
         })
     }
 
-    /// The places where lines end. A carriage return alone ends a line, too.
-    fn line_ends(&self, start: usize, end: usize) -> impl DoubleEndedIterator<Item = usize> {
+    /// For every counted place what was counted before it.
+    fn running(&self, count: impl Fn(usize, usize) -> usize + Sync) -> Vec<u32> {
+        let size = self.bytes().len();
+        let strides = size.div_ceil(STRIDE);
+        let each = (0..strides)
+            .into_par_iter()
+            .map(|stride| count(stride * STRIDE, size.min((stride + 1) * STRIDE)));
+        let each: Vec<usize> = each.collect();
+        let before = each.iter().scan(0, |all, count| {
+            let before = *all;
+            *all += count;
+            Some(offset(before))
+        });
+        before.collect()
+    }
+
+    /// How many lines end between two places. A carriage return alone ends a line, too.
+    fn line_ends(&self, start: usize, end: usize) -> usize {
         let bytes = self.bytes();
-        memchr::memchr2_iter(b'\n', b'\r', &bytes[start..end]).map(move |at| start + at).filter(
-            move |&at| bytes[at] == b'\n' || bytes.get(at + 1).is_some_and(|&next| next != b'\n'),
-        )
+        let lone = |at: usize| bytes.get(start + at + 1).is_some_and(|&next| next != b'\n');
+        let part = &bytes[start..end];
+        memchr::memchr_iter(b'\n', part).count()
+            + memchr::memchr_iter(b'\r', part).filter(|&at| lone(at)).count()
     }
 
     /// The number of the line that a byte is on, from 1, and where that line starts.
     fn line_of(&self, at: usize) -> (u32, usize) {
-        let at = at.min(self.bytes().len());
+        let bytes = self.bytes();
+        let at = at.min(bytes.len());
         let (from, counted) = place(&self.counts().lines, at);
-        let line = counted + offset(self.line_ends(from, at).count()) + 1;
-        let start = self.line_ends(0, at).next_back().map_or(0, |end| end + 1);
-        (line, start)
+        let line = counted + offset(self.line_ends(from, at)) + 1;
+        let ends_line = |&end: &usize| {
+            bytes[end] == b'\n' || bytes.get(end + 1).is_some_and(|&next| next != b'\n')
+        };
+        let mut ends = memchr::memchr2_iter(b'\n', b'\r', &bytes[..at]).rev();
+        (line, ends.find(ends_line).map_or(0, |end| end + 1))
     }
 
-    /// How many characters stand before a byte.
-    fn characters_before(&self, at: usize) -> u32 {
-        let at = at.min(self.bytes().len());
-        let Some(counts) = &self.counts().characters else { return offset(at) };
-        let (from, counted) = place(counts, at);
-        counted + characters_of(&self.bytes()[from..at])
+    /// How many characters stand between two places.
+    fn characters_between(&self, start: usize, end: usize) -> u32 {
+        let bytes = self.bytes();
+        let end = end.min(bytes.len());
+        if end - start < 4 * STRIDE {
+            return offset(characters_of(&bytes[start..end]));
+        }
+        let counts = self.counts().characters.get_or_init(|| {
+            let ascii = bytes.is_ascii();
+            (!ascii).then(|| self.running(|start, end| characters_of(&bytes[start..end])))
+        });
+        let Some(counts) = counts else { return offset(end - start) };
+        let before = |at| {
+            let (from, counted) = place(counts, at);
+            counted + offset(characters_of(&bytes[from..at]))
+        };
+        before(end) - before(start)
     }
 }
 
 /// The nearest counted place before a byte, and what was counted there.
 fn place(counts: &[u32], at: usize) -> (usize, u32) {
-    let chunk = (at / STRIDE).min(counts.len().saturating_sub(1));
-    (chunk * STRIDE, counts.get(chunk).copied().unwrap_or(0))
+    let stride = (at / STRIDE).min(counts.len().saturating_sub(1));
+    (stride * STRIDE, counts.get(stride).copied().unwrap_or(0))
 }
 
-fn characters_of(bytes: &[u8]) -> u32 {
-    offset(bytes.iter().filter(|b| **b & 0xc0 != 0x80).count())
+fn characters_of(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|b| **b & 0xc0 != 0x80).count()
 }
 
 /// Offsets fit in 32 bits: the reader refuses larger texts.

@@ -3,15 +3,18 @@
 use super::classes::{ClassId, FastRule, Subjection};
 use super::kinds::Selected;
 use super::model::{Model, Question, View};
-use super::rows::{Cells, Row, RowBuilder, Rows};
+use super::rows::{LocalRow, MOST_TERMS, RowBuilder, Rows, Terms};
 use super::verdict::Verdict;
 use crate::net::{ConnectionSet, Family};
 use crate::policy::{Certainty, Closed, Combine, Direction};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-/// How many bytes rows that are mostly exceptions may take.
-const DENSE_BYTES: usize = 256 << 20;
+/// How many bytes long rows may take, unless a caller says so.
+pub(super) const LONG_ROWS: usize = 256 << 20;
+
+/// Up to this many cells, or those of half of the classes, a row is a list of them.
+const FEW_CELLS: usize = 128;
 
 /// What makes a row: policies, and the class where they see more of it than that they select it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,31 +51,35 @@ impl Model<'_> {
                 })
             })
             .collect();
-        let rows = Family::ALL.map(|family| {
+        let mut rows = Rows::new(of);
+        for family in Family::ALL {
             if !self.classes.ids().any(|class| self.classes.has(class, family)) {
-                return Vec::new();
+                continue;
             }
             let sizes: Vec<usize> = keys
                 .par_iter()
                 .map(|&(key, class)| self.size(class, key.direction, family))
                 .collect();
             // In the order of rows, so that the same ones are kept whatever the threads do.
-            let mut left = DENSE_BYTES;
+            let mut left = self.row_budget;
+            let free = (left >> 12).min(1024);
             let kept: Vec<bool> = sizes
                 .iter()
                 .map(|&size| {
                     let bytes = 8 * size.min(self.classes.len());
-                    let keep = size < 1024 || bytes <= left;
-                    left -= if keep && size >= 1024 { bytes } else { 0 };
+                    let keep = size < free || bytes <= left;
+                    left -= if keep && size >= free { bytes } else { 0 };
                     keep
                 })
                 .collect();
-            keys.par_iter()
+            let compiled = keys
+                .par_iter()
                 .zip(kept)
                 .map(|(&(key, class), kept)| self.row(class, key.direction, family, kept))
-                .collect()
-        });
-        Rows { rows, of }
+                .collect();
+            rows.add(family, compiled);
+        }
+        rows
     }
 
     fn row_key(&self, class: ClassId, direction: Direction) -> RowKey {
@@ -89,7 +96,7 @@ impl Model<'_> {
         RowKey { subjection: id, direction, class: own.then_some(class) }
     }
 
-    fn rules_of<'m>(
+    pub(super) fn rules_of<'m>(
         &'m self,
         subjection: &'m Subjection,
         direction: Direction,
@@ -114,15 +121,15 @@ impl Model<'_> {
             .sum()
     }
 
-    fn row(&self, subject: ClassId, direction: Direction, family: Family, kept: bool) -> Row {
+    fn row(&self, subject: ClassId, direction: Direction, family: Family, kept: bool) -> LocalRow {
         if self.is_on_node(subject) {
-            return Row::constant(Verdict::all());
+            return LocalRow::constant(Verdict::all());
+        }
+        if let Some(row) = self.plain_row(subject, direction, family, kept) {
+            return row;
         }
         if !kept {
-            return Row { verdicts: Vec::new(), cells: Cells::OnDemand };
-        }
-        if let Some(row) = self.plain_row(subject, direction, family) {
-            return row;
+            return LocalRow::on_demand();
         }
         let ask = |other| self.evaluate(&Question { subject, direction, other, family }, false);
         let subjection = self.subjection(subject, direction);
@@ -153,11 +160,17 @@ impl Model<'_> {
             let verdict = row.id(ask(View::Class(class)));
             row.set(class, verdict);
         }
-        row.finish(self.classes.len())
+        row.cells()
     }
 
     /// A row of nothing but NetworkPolicies that are sure of all they say: a union of ports.
-    fn plain_row(&self, subject: ClassId, direction: Direction, family: Family) -> Option<Row> {
+    fn plain_row(
+        &self,
+        subject: ClassId,
+        direction: Direction,
+        family: Family,
+        kept: bool,
+    ) -> Option<LocalRow> {
         let subjection = self.subjection(subject, direction);
         let at = direction.index();
         if subjection.blind
@@ -169,8 +182,8 @@ impl Model<'_> {
         }
         let mut isolated = false;
         let mut base = ConnectionSet::empty();
-        let mut ports: Vec<ConnectionSet> = Vec::new();
-        let mut matched: Vec<(ClassId, u32)> = Vec::new();
+        // The peer selectors that open the same ports.
+        let mut terms: Vec<(ConnectionSet, Vec<u32>)> = Vec::new();
         let nobody = Question { subject, direction, other: View::Nobody, family };
         for &(id, sure) in &subjection.policies {
             let policy = self.policies.policy(id);
@@ -190,50 +203,68 @@ impl Model<'_> {
                 {
                     return None;
                 }
-                let set = self.ports(rule, &nobody);
-                if fast.peers.is_none() {
-                    base = base.union(&set);
+                let ports = self.ports(rule, &nobody);
+                let Some(peers) = &fast.peers else {
+                    base = base.union(&ports);
                     continue;
+                };
+                if self.selected(fast, family).any(|selected| !selected.maybe.is_empty()) {
+                    return None;
                 }
-                let number = u32::try_from(ports.len()).ok()?;
-                ports.push(set);
-                for selected in self.selected(fast, family) {
-                    if !selected.maybe.is_empty() {
-                        return None;
-                    }
-                    matched.extend(selected.yes.iter().map(|class| (class, number)));
+                match terms.iter_mut().find(|(own, _)| *own == ports) {
+                    Some((_, selectors)) => selectors.extend(peers),
+                    None => terms.push((ports, peers.clone())),
                 }
             }
         }
         if !isolated {
             return None;
         }
-        let verdict = |allowed: ConnectionSet| {
-            let verdict = Verdict { allowed, unknown: ConnectionSet::empty() };
-            self.as_enforced(verdict, family)
+        let open = |matched: &mut dyn Iterator<Item = &ConnectionSet>| {
+            let allowed = matched.fold(base.clone(), |all, ports| all.union(ports));
+            self.as_enforced(Verdict { allowed, unknown: ConnectionSet::empty() }, family)
         };
+        let mut row = RowBuilder::new(open(&mut std::iter::empty()));
+        let classes_of = |selector: u32| &self.index.selected[selector as usize].of(family).yes;
+        let size: usize =
+            terms.iter().flat_map(|(_, selectors)| selectors).map(|&s| classes_of(s).len()).sum();
+        let few = FEW_CELLS.min(self.classes.len() / 2);
+        if size > few && terms.len() <= MOST_TERMS {
+            let verdicts = (0..1_usize << terms.len())
+                .map(|bits| {
+                    let here = terms.iter().enumerate().filter(|(at, _)| bits >> at & 1 == 1);
+                    row.id(open(&mut here.map(|(_, (ports, _))| ports)))
+                })
+                .collect();
+            let selectors = terms.into_iter().map(|(_, selectors)| selectors).collect();
+            return Some(row.terms(Terms { selectors, verdicts }));
+        }
+        if !kept {
+            return Some(LocalRow::on_demand());
+        }
+        let mut matched: Vec<(ClassId, u32)> = Vec::with_capacity(size);
+        for (term, (_, selectors)) in (0..).zip(&terms) {
+            for &selector in selectors {
+                matched.extend(classes_of(selector).iter().map(|class| (class, term)));
+            }
+        }
         matched.sort_unstable();
         matched.dedup();
-        let mut row = RowBuilder::new(verdict(base.clone()));
         // Classes in a row mostly match the same rules.
         let mut known: FxHashMap<Vec<u32>, u32> = FxHashMap::default();
-        let mut rules: Vec<u32> = Vec::new();
-        let mut last = (Vec::new(), 0);
         for own in matched.chunk_by(|a, b| a.0 == b.0) {
-            rules.clear();
-            rules.extend(own.iter().map(|&(_, rule)| rule));
-            if rules != last.0 {
-                let id = known.get(&rules).copied().unwrap_or_else(|| {
-                    let all = rules
-                        .iter()
-                        .fold(base.clone(), |all, &rule| all.union(&ports[rule as usize]));
-                    row.id(verdict(all))
-                });
-                known.insert(rules.clone(), id);
-                last = (rules.clone(), id);
-            }
-            row.set(own[0].0, last.1);
+            let here: Vec<u32> = own.iter().map(|&(_, term)| term).collect();
+            let id = match known.get(&here) {
+                Some(&id) => id,
+                None => {
+                    let mut ports = here.iter().map(|&term| &terms[term as usize].0);
+                    let id = row.id(open(&mut ports));
+                    known.insert(here, id);
+                    id
+                }
+            };
+            row.set(own[0].0, id);
         }
-        Some(row.finish(self.classes.len()))
+        Some(row.cells())
     }
 }

@@ -1,15 +1,12 @@
-//! Verdicts as a graph of workloads, nodes and addresses.
+//! The ends of a list of connections: workloads, nodes and addresses, as far as policies tell them apart.
 
 use super::model::Model;
 use super::peer::{Peer, common_families};
-use super::verdict::Verdict;
 use crate::cluster::{Addresses, NodeId, PodId, WorkloadId, routable_addresses};
 use crate::net::{DomainPattern, Family, IpSet};
 use crate::policy::Direction;
-use petgraph::graph::{DiGraph, NodeIndex};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An end of edges.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,63 +28,45 @@ pub enum GraphNode {
     Names(DomainPattern),
 }
 
-/// What one end may open to another, by policy: that a pod's own node always reaches it is left out.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GraphEdge {
-    /// The verdict; equal ones of a source are shared.
-    pub verdict: Arc<Verdict>,
-    /// The address family, where the families of two dual-stack ends differ.
-    pub family: Option<Family>,
-}
-
-/// Who may connect to whom.
-pub struct ReachabilityGraph {
-    /// Nodes in the order of the cluster's workloads, then nodes, then addresses; an edge wherever
-    /// something is allowed or cannot be said.
-    pub graph: DiGraph<GraphNode, GraphEdge>,
-    /// Ordered pairs of workloads (of their variants, where policies tell these apart).
-    pub pairs: usize,
-    /// Those of them that were left out because no policy isolates either end: everything is
-    /// allowed.
-    pub open_pairs: usize,
-}
-
-impl ReachabilityGraph {
-    /// Evaluates every pair that is wanted. Open pairs become edges only where `open` asks for it.
-    pub fn new(
-        model: &Model<'_>,
-        only: Option<Family>,
-        open: bool,
-        wanted: &(dyn Fn(&GraphNode, &GraphNode) -> bool + Sync),
-    ) -> Self {
-        let nodes = nodes(&[model], only);
-        let rows: Vec<Row> = (0..nodes.len())
-            .into_par_iter()
-            .map(|from| row(model, &nodes, from, only, open, wanted))
-            .collect();
-        let edges = rows.iter().map(|row| row.edges.len()).sum();
-        let mut graph = DiGraph::with_capacity(nodes.len(), edges);
-        let ids: Vec<NodeIndex> = nodes.into_iter().map(|node| graph.add_node(node)).collect();
-        let (mut pairs, mut open_pairs) = (0, 0);
-        for (from, row) in ids.iter().zip(rows) {
-            pairs += row.pairs;
-            open_pairs += row.open;
-            for (to, edge) in row.edges {
-                graph.add_edge(*from, ids[to], edge);
-            }
-        }
-        Self { graph, pairs, open_pairs }
-    }
-}
-
-struct Row {
-    edges: Vec<(usize, GraphEdge)>,
-    pairs: usize,
-    open: usize,
-}
-
 /// What none of these models, which are of one cluster, tells apart.
 pub(super) fn nodes(models: &[&Model<'_>], only: Option<Family>) -> Vec<GraphNode> {
+    let Some(first) = models.first() else { return Vec::new() };
+    let mut nodes = nodes_of_workloads(models);
+    nodes.extend(node_groups(models));
+    for family in Family::ALL {
+        if is_used(models, only, family) {
+            let whole = vec![routable_addresses(family)];
+            let atoms = models.iter().fold(whole, |atoms, model| {
+                atoms.iter().flat_map(|atom| model.atoms(atom)).collect()
+            });
+            let others = atoms.into_iter().filter(|atom| !is_owned(first, atom));
+            nodes.extend(others.map(GraphNode::External));
+        }
+    }
+    nodes.extend(names(models));
+    nodes
+}
+
+/// Nodes and hosts by name, and apart from them the addresses of nobody in each family: all of
+/// [`nodes`] that is no workload, addresses uncut.
+pub(super) fn outside_nodes(
+    model: &Model<'_>,
+    only: Option<Family>,
+) -> (Vec<GraphNode>, Vec<IpSet>) {
+    let mut others = node_groups(&[model]);
+    others.extend(names(&[model]));
+    let used = Family::ALL.into_iter().filter(|&family| is_used(&[model], only, family));
+    let outside = used.map(|family| {
+        let whole = routable_addresses(family);
+        let owned = model.atoms(&whole).into_iter().filter(|atom| is_owned(model, atom));
+        let owned = IpSet::blocks(owned.flat_map(|atom| atom.to_blocks()));
+        whole.difference(&owned)
+    });
+    (others, outside.collect())
+}
+
+/// Workloads, or those of their pods that none of these models tells apart.
+pub(super) fn nodes_of_workloads(models: &[&Model<'_>]) -> Vec<GraphNode> {
     let Some(first) = models.first() else { return Vec::new() };
     let cluster = first.cluster();
     let mut nodes = Vec::new();
@@ -104,43 +83,70 @@ pub(super) fn nodes(models: &[&Model<'_>], only: Option<Family>) -> Vec<GraphNod
         let parts = variants.into_iter();
         nodes.extend(parts.map(|(_, pods)| GraphNode::Workload { workload, pods, partial }));
     }
-    // Nodes with equal signatures are one node of the graph; ordered by their first member.
+    nodes
+}
+
+/// Nodes with equal signatures are one node of the graph; ordered by their first member.
+fn node_groups(models: &[&Model<'_>]) -> Vec<GraphNode> {
+    let Some(first) = models.first() else { return Vec::new() };
+    let ids: Vec<NodeId> = first.cluster().node_ids().collect();
+    let signatures: Vec<Vec<u8>> = ids
+        .par_iter()
+        .map(|&id| models.iter().flat_map(|m| m.signature_of(&Peer::Node(id, None))).collect())
+        .collect();
     let mut groups: BTreeMap<Vec<u8>, Vec<NodeId>> = BTreeMap::new();
-    for id in cluster.node_ids() {
-        let signature = models.iter().flat_map(|m| m.signature_of(&Peer::Node(id, None)));
-        groups.entry(signature.collect()).or_default().push(id);
+    for (id, signature) in ids.into_iter().zip(signatures) {
+        groups.entry(signature).or_default().push(id);
     }
     let mut groups: Vec<Vec<NodeId>> = groups.into_values().collect();
     groups.sort();
-    nodes.extend(groups.into_iter().map(GraphNode::Nodes));
-    let uses = |family| {
-        let mut blocks = models.iter().flat_map(|model| model.address_blocks());
-        let named = blocks.any(|set| !set.only(family).is_empty());
-        named
-            || cluster.pod_ids().any(|id| match cluster.pod(id).addresses {
-                Addresses::Known(_) => cluster.families(id).contains(&family),
-                Addresses::Unknown => cluster.families(id).first() == Some(&family),
-            })
-    };
-    for family in Family::ALL {
-        if only.map_or_else(|| uses(family), |wanted| wanted == family) {
-            let whole = vec![routable_addresses(family)];
-            let atoms = models.iter().fold(whole, |atoms, model| {
-                atoms.iter().flat_map(|atom| model.atoms(atom)).collect()
-            });
-            let others = atoms.into_iter().filter(|atom| !is_owned(first, atom));
-            nodes.extend(others.map(GraphNode::External));
-        }
+    groups.into_iter().map(GraphNode::Nodes).collect()
+}
+
+/// Whether addresses of a family are worth a node.
+fn is_used(models: &[&Model<'_>], only: Option<Family>, family: Family) -> bool {
+    if let Some(wanted) = only {
+        return wanted == family;
     }
-    // A name that leads to pods and nodes of the input alone is these.
+    let mut blocks = models.iter().flat_map(|model| model.address_blocks());
+    let Some(cluster) = models.first().map(|model| model.cluster()) else { return false };
+    blocks.any(|set| !set.only(family).is_empty())
+        || cluster.pod_ids().any(|id| match cluster.pod(id).addresses {
+            Addresses::Known(_) => cluster.families(id).contains(&family),
+            Addresses::Unknown => cluster.families(id).first() == Some(&family),
+        })
+}
+
+/// Hosts outside by name. A name that leads to pods and nodes of the input alone is these.
+fn names(models: &[&Model<'_>]) -> Vec<GraphNode> {
     let outside = |pattern: &&DomainPattern| {
-        let addresses = cluster.resolved.get(&pattern.stand_in());
-        addresses.is_none_or(|list| list.iter().any(|&a| cluster.owner_of(a).is_none()))
+        let cluster = models.first().map(|model| model.cluster());
+        let addresses = cluster.and_then(|cluster| cluster.resolved.get(&pattern.stand_in()));
+        addresses.is_none_or(|list| {
+            list.iter().any(|&a| cluster.is_some_and(|c| c.owner_of(a).is_none()))
+        })
     };
     let patterns: BTreeSet<&DomainPattern> =
         models.iter().flat_map(|model| model.domain_patterns()).collect();
-    nodes.extend(patterns.into_iter().filter(outside).cloned().map(GraphNode::Names));
-    nodes
+    patterns.into_iter().filter(outside).cloned().map(GraphNode::Names).collect()
+}
+
+/// A pod and what is outside, in the order of a connection; `None` if it is not asked about.
+pub(super) fn outside_pair(
+    model: &Model<'_>,
+    pod: PodId,
+    other: &GraphNode,
+    direction: Direction,
+) -> Option<(Peer, Peer)> {
+    let own = GraphNode::Workload {
+        workload: model.cluster().pod(pod).workload,
+        pods: vec![pod],
+        partial: false,
+    };
+    match direction {
+        Direction::Egress => representatives(model, &own, other),
+        Direction::Ingress => representatives(model, other, &own),
+    }
 }
 
 /// Whether every address of a small set is a pod's or a node's: then these stand for it.
@@ -151,48 +157,6 @@ fn is_owned(model: &Model<'_>, atom: &IpSet) -> bool {
             block.prefix_len() == block.max_prefix_len()
                 && model.cluster().owner_of(block.addr()).is_some()
         })
-}
-
-fn row(
-    model: &Model<'_>,
-    nodes: &[GraphNode],
-    from: usize,
-    only: Option<Family>,
-    open: bool,
-    wanted: &(dyn Fn(&GraphNode, &GraphNode) -> bool + Sync),
-) -> Row {
-    let mut row = Row { edges: Vec::new(), pairs: 0, open: 0 };
-    let mut shared: HashMap<Verdict, Arc<Verdict>> = HashMap::new();
-    let source = &nodes[from];
-    let inside = |node: &GraphNode| matches!(node, GraphNode::Workload { .. });
-    for (to, destination) in nodes.iter().enumerate() {
-        let Some((a, b)) = representatives(model, source, destination) else { continue };
-        let counts = usize::from(inside(source) && inside(destination));
-        row.pairs += counts;
-        if is_open(model, source, destination) {
-            row.open += counts;
-            if !open {
-                continue;
-            }
-        }
-        if !wanted(source, destination) {
-            continue;
-        }
-        let verdicts: Vec<(Family, Verdict)> = families(model, &a, &b, only)
-            .into_iter()
-            .map(|family| (family, model.by_policy(&a, &b, family)))
-            .collect();
-        let alike = verdicts.windows(2).all(|pair| pair[0].1 == pair[1].1);
-        let count = if alike { 1 } else { verdicts.len() };
-        for (family, verdict) in verdicts.into_iter().take(count) {
-            if verdict != Verdict::none() {
-                let verdict = shared.entry(verdict).or_insert_with_key(|v| Arc::new(v.clone()));
-                let family = (!alike).then_some(family);
-                row.edges.push((to, GraphEdge { verdict: Arc::clone(verdict), family }));
-            }
-        }
-    }
-    row
 }
 
 /// The families to evaluate: all that both ends have for sure, else the first they may have.
@@ -211,16 +175,6 @@ pub(super) fn families(model: &Model<'_>, a: &Peer, b: &Peer, only: Option<Famil
         common.truncate(1);
     }
     common
-}
-
-fn is_open(model: &Model<'_>, source: &GraphNode, destination: &GraphNode) -> bool {
-    let free = |node: &GraphNode, direction| match node {
-        GraphNode::Workload { pods, .. } => {
-            pods.first().is_none_or(|&pod| !model.is_isolated(pod, direction))
-        }
-        GraphNode::Nodes(_) | GraphNode::External(_) | GraphNode::Names(_) => true,
-    };
-    free(source, Direction::Egress) && free(destination, Direction::Ingress)
 }
 
 /// A pair of ends that stands for all pairs of two nodes; two pods where there are two, as a pod

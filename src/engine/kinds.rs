@@ -11,11 +11,12 @@ use super::matching::{self, Matched};
 use super::peer::Peer;
 use super::set::{Members, Set};
 use crate::cluster::{
-    AddressKnowledge, ClusterState, ContainerPort, NamespaceId, Operator, PodId, Requirement,
-    Selector,
+    AddressKnowledge, Addresses, ClusterState, ContainerPort, NamespaceId, Operator, PodId,
+    Requirement, Selector,
 };
 use crate::net::{ConnectionSet, Family, IpSet, Protocol};
 use crate::policy::{NamespaceMatch, PeerMatch, PodsMatch, PolicySet, Reach};
+use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
@@ -179,6 +180,14 @@ enum Part {
     In(u128),
 }
 
+/// The same before pieces that the same sets hold are one part.
+#[derive(Clone, Copy)]
+enum Place {
+    None,
+    Unknown(bool),
+    In(usize),
+}
+
 /// One family's addresses, cut wherever a block begins or ends.
 #[derive(Default)]
 struct Axis {
@@ -212,29 +221,31 @@ impl Axis {
         axis
     }
 
-    fn part(&mut self, knowledge: &AddressKnowledge, host_network: bool) -> u32 {
-        match knowledge {
-            AddressKnowledge::None => self.parts.id(Part::None),
-            AddressKnowledge::OneOf(_) => self.parts.id(Part::Unknown(host_network)),
-            AddressKnowledge::Exactly(address) => {
-                // 0 is what stands before the first border.
-                let piece = self.pieces.partition_point(|(first, _)| first <= address);
-                let held = piece.checked_sub(1).map_or(0, |at| self.pieces[at].1);
-                let part = self.parts.id(Part::In(held));
-                if self.occupied.last() != Some(&(piece, part)) {
-                    self.occupied.push((piece, part));
-                }
-                part
-            }
+    /// The piece that holds an address; 0 is what stands before the first border.
+    fn piece(&self, address: IpAddr) -> usize {
+        self.pieces.partition_point(|(first, _)| *first <= address)
+    }
+
+    /// The part that a place is in.
+    fn part(&mut self, at: Place) -> u32 {
+        let piece = match at {
+            Place::None => return self.parts.id(Part::None),
+            Place::Unknown(host_network) => return self.parts.id(Part::Unknown(host_network)),
+            Place::In(piece) => piece,
+        };
+        let held = piece.checked_sub(1).map_or(0, |at| self.pieces[at].1);
+        let part = self.parts.id(Part::In(held));
+        if self.occupied.last() != Some(&(piece, part)) {
+            self.occupied.push((piece, part));
         }
+        part
     }
 
     /// The parts that a set of addresses holds.
     fn parts_of(&self, set: &IpSet, family: Family) -> Vec<u32> {
         let mut found = Vec::new();
         for (first, last) in set.ranges(family) {
-            let piece = |address: &IpAddr| self.pieces.partition_point(|(at, _)| at <= address);
-            let (from, to) = (piece(&first), piece(&last));
+            let (from, to) = (self.piece(first), self.piece(last));
             let start = self.occupied.partition_point(|(piece, _)| *piece < from);
             let inside = self.occupied[start..].iter().take_while(|(piece, _)| *piece <= to);
             found.extend(inside.map(|&(_, part)| part));
@@ -345,7 +356,22 @@ impl<'a> Kinds<'a> {
         let mut names_seen: FxHashMap<(*const ContainerPort, usize, bool), u32> =
             FxHashMap::default();
         let mut families: Interner<Vec<Family>> = Interner::default();
-        for &id in pods {
+        let mut known_families: FxHashMap<bool, u32> = FxHashMap::default();
+        // Where each pod's addresses are, by family.
+        let places: Vec<[Place; 2]> = pods
+            .par_iter()
+            .map(|&id| {
+                let host_network = cluster.pod(id).host_network;
+                Family::ALL.map(|family| match cluster.address(id, family) {
+                    AddressKnowledge::None => Place::None,
+                    AddressKnowledge::OneOf(_) => Place::Unknown(host_network),
+                    AddressKnowledge::Exactly(address) => {
+                        Place::In(self.axes[family_index(family)].piece(address))
+                    }
+                })
+            })
+            .collect();
+        for (&id, places) in pods.iter().zip(places) {
             let pod = cluster.pod(id);
             let pairs = pod.labels.pairs();
             let labels = if pairs.is_empty() {
@@ -378,15 +404,19 @@ impl<'a> Kinds<'a> {
                     self.names.id(sets.collect())
                 })
             };
-            let parts = Family::ALL.map(|family| {
-                let knowledge = cluster.address(id, family);
-                self.axes[family_index(family)].part(&knowledge, pod.host_network)
-            });
+            let parts = [0, 1].map(|at: usize| self.axes[at].part(places[at]));
+            // Of pods with one known address that says the family.
+            let families = match &pod.addresses {
+                Addresses::Known(list) if list.len() == 1 => *known_families
+                    .entry(list[0].is_ipv4())
+                    .or_insert_with(|| families.id(cluster.families(id))),
+                _ => families.id(cluster.families(id)),
+            };
             let kind = Kind {
                 group,
                 parts,
                 names,
-                families: families.id(cluster.families(id)),
+                families,
                 left_alone: policies.dataplane.leaves_alone(id),
                 itself: (as_nodes && pod.host_network).then_some(id),
             };

@@ -18,6 +18,7 @@ mod graph;
 mod kinds;
 mod matching;
 mod model;
+mod pairs;
 mod peer;
 pub mod reference;
 mod rows;
@@ -26,8 +27,9 @@ mod trace;
 mod verdict;
 
 pub use difference::{Difference, differences, undecided};
-pub use graph::{GraphEdge, GraphNode, ReachabilityGraph};
+pub use graph::GraphNode;
 pub use model::Model;
+pub use pairs::{Pairs, Said, in_blocks};
 pub use peer::{Peer, common_families};
 pub use trace::{
     DirectionTrace, NearMiss, Outcome, PeerMiss, PolicyTrace, RuleTrace, Step, Trace, trace,

@@ -27,6 +27,8 @@ pub struct Model<'a> {
     tier_of: Vec<usize>,
     /// Where sets of outside addresses are cut.
     cuts: OnceLock<Vec<IpSet>>,
+    /// How many bytes long rows may take.
+    pub(super) row_budget: usize,
 }
 
 /// A policy that is about a pod: for sure, or maybe.
@@ -80,7 +82,15 @@ impl<'a> Model<'a> {
             }
         }
         let (rows, cuts) = (OnceLock::new(), OnceLock::new());
-        Self { cluster, policies, index, classes, rows, tier_of, cuts }
+        let row_budget = super::compile::LONG_ROWS;
+        Self { cluster, policies, index, classes, rows, tier_of, cuts, row_budget }
+    }
+
+    /// The same with at most this many bytes (some 256 MiB if not said) for rows in which many classes
+    /// differ: verdicts of others are computed each time they are asked for.
+    #[must_use]
+    pub fn with_row_budget(self, bytes: usize) -> Self {
+        Self { row_budget: bytes, rows: OnceLock::new(), ..self }
     }
 
     /// The cluster.
@@ -271,14 +281,15 @@ impl<'a> Model<'a> {
         other: ClassId,
         family: Family,
     ) -> Cow<'_, Verdict> {
-        let row = self.rows().row(family, subject, direction.index());
-        row.get(other).map_or_else(
-            || {
+        let rows = self.rows();
+        let row = rows.row(family, subject, direction.index());
+        match row.get(other, &self.index, family) {
+            Some(verdict) => Cow::Borrowed(&rows.verdicts[verdict as usize]),
+            None => {
                 let other = View::Class(other);
                 Cow::Owned(self.evaluate(&Question { subject, direction, other, family }, false))
-            },
-            Cow::Borrowed,
-        )
+            }
+        }
     }
 
     /// The verdict on one connection between two pods: what [`Model::verdict`] says of it.
@@ -358,6 +369,19 @@ impl<'a> Model<'a> {
         } else {
             verdict
         }
+    }
+
+    /// Whether any verdict may leave something undetermined; if not, none does.
+    pub fn may_be_undetermined(&self) -> bool {
+        let dataplane = &self.policies.dataplane;
+        let inside = self.rows().verdicts.iter().any(|verdict| !verdict.unknown.is_empty());
+        // What rules say of nodes and names depends on what is known of these.
+        let outside = self
+            .index
+            .peers
+            .iter()
+            .any(|peer| !matches!(peer, PeerMatch::Pods(_) | PeerMatch::Addresses(..)));
+        inside || outside || !dataplane.maybe_dropped.is_empty() || !self.policies.blind.is_empty()
     }
 
     /// Whether the pods of a class are on their nodes' network.

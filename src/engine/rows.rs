@@ -3,54 +3,102 @@
 //! A row is a default and the classes that differ from it. Rows of both directions are kept apart:
 //! what one pod may open to another is where the two meet.
 
-use super::classes::ClassId;
+use super::classes::{ClassId, Index};
+use super::kinds::family_index;
 use super::verdict::Verdict;
 use crate::net::Family;
 use rustc_hash::FxHashMap;
 
+/// A verdict, by its place among the distinct ones of a model.
+pub(super) type VerdictId = u32;
+
 /// One direction of one class, or of all classes with the same policies.
 #[derive(Clone, Debug)]
-pub(super) struct Row {
-    /// Distinct verdicts; the first is that on a class that no rule is about.
-    pub(super) verdicts: Vec<Verdict>,
-    pub(super) cells: Cells,
-}
-
-/// Which verdict each class has.
-#[derive(Clone, Debug)]
-pub(super) enum Cells {
-    /// (class, verdict) where it is not the first, by class.
-    Sparse(Box<[(ClassId, u32)]>),
-    /// The verdict of every class.
-    Dense(Box<[u16]>),
+pub(super) enum Row {
+    /// The verdict on a class that no rule is about, and (class, verdict) where it is another one, by
+    /// class.
+    Cells(VerdictId, Box<[(ClassId, VerdictId)]>),
+    /// Rules that match many classes: the verdict by which of these terms match.
+    Terms(Box<Terms>),
     /// Too much to be kept: it is computed when asked for.
     OnDemand,
 }
 
+/// A union of a few terms, each of which is some peer selectors.
+#[derive(Clone, Debug)]
+pub(super) struct Terms {
+    /// The peer selectors of each term.
+    pub(super) selectors: Vec<Vec<u32>>,
+    /// The verdict where these terms match, a bit each.
+    pub(super) verdicts: Vec<VerdictId>,
+}
+
+/// How many terms there may be: the verdicts are two to their number.
+pub(super) const MOST_TERMS: usize = 6;
+
 impl Row {
-    /// A row that says the same of every class.
-    pub(super) fn constant(verdict: Verdict) -> Self {
-        Self { verdicts: vec![verdict], cells: Cells::Sparse(Box::default()) }
+    /// The verdict on a class; `None` if it is computed when asked for.
+    pub(super) fn get(
+        &self,
+        class: ClassId,
+        index: &Index<'_>,
+        family: Family,
+    ) -> Option<VerdictId> {
+        match self {
+            Self::Cells(default, cells) => {
+                let found = cells.binary_search_by_key(&class, |&(class, _)| class);
+                Some(found.map_or(*default, |at| cells[at].1))
+            }
+            Self::Terms(terms) => {
+                let matches = |selectors: &Vec<u32>| {
+                    let has = |&s: &u32| index.selected[s as usize].of(family).yes.contains(class);
+                    usize::from(selectors.iter().any(has))
+                };
+                let terms_here = terms.selectors.iter().rev().map(matches);
+                let bits = terms_here.fold(0, |bits, bit| bits << 1 | bit);
+                Some(terms.verdicts[bits])
+            }
+            Self::OnDemand => None,
+        }
     }
 
-    /// The verdict on a class; `None` if it is computed when asked for.
-    pub(super) fn get(&self, class: ClassId) -> Option<&Verdict> {
-        let verdict = match &self.cells {
-            Cells::Sparse(cells) => cells
-                .binary_search_by_key(&class, |&(class, _)| class)
-                .map_or(0, |at| cells[at].1 as usize),
-            Cells::Dense(cells) => usize::from(cells[class as usize]),
-            Cells::OnDemand => return None,
-        };
-        Some(&self.verdicts[verdict])
+    /// Gives every verdict another number.
+    fn renumber(&mut self, number: impl Fn(VerdictId) -> VerdictId) {
+        match self {
+            Self::Cells(default, cells) => {
+                *default = number(*default);
+                cells.iter_mut().for_each(|(_, verdict)| *verdict = number(*verdict));
+            }
+            Self::Terms(terms) => {
+                terms.verdicts.iter_mut().for_each(|verdict| *verdict = number(*verdict));
+            }
+            Self::OnDemand => {}
+        }
+    }
+}
+
+/// A row with verdicts of its own, as it is compiled beside others.
+pub(super) struct LocalRow {
+    verdicts: Vec<Verdict>,
+    row: Row,
+}
+
+impl LocalRow {
+    /// A row that says the same of every class.
+    pub(super) fn constant(verdict: Verdict) -> Self {
+        Self { verdicts: vec![verdict], row: Row::Cells(0, Box::default()) }
+    }
+
+    pub(super) fn on_demand() -> Self {
+        Self { verdicts: Vec::new(), row: Row::OnDemand }
     }
 }
 
 /// A row in the making.
 pub(super) struct RowBuilder {
     verdicts: Vec<Verdict>,
-    ids: FxHashMap<Verdict, u32>,
-    cells: Vec<(ClassId, u32)>,
+    ids: FxHashMap<Verdict, VerdictId>,
+    cells: Vec<(ClassId, VerdictId)>,
 }
 
 impl RowBuilder {
@@ -59,7 +107,7 @@ impl RowBuilder {
         Self { verdicts: vec![default], ids, cells: Vec::new() }
     }
 
-    pub(super) fn id(&mut self, verdict: Verdict) -> u32 {
+    pub(super) fn id(&mut self, verdict: Verdict) -> VerdictId {
         let next = u32::try_from(self.verdicts.len()).unwrap_or(u32::MAX);
         *self.ids.entry(verdict).or_insert_with_key(|verdict| {
             self.verdicts.push(verdict.clone());
@@ -68,39 +116,56 @@ impl RowBuilder {
     }
 
     /// Classes come in ascending order.
-    pub(super) fn set(&mut self, class: ClassId, verdict: u32) {
+    pub(super) fn set(&mut self, class: ClassId, verdict: VerdictId) {
         if verdict != 0 {
             self.cells.push((class, verdict));
         }
     }
 
-    pub(super) fn finish(self, classes: usize) -> Row {
-        let few = self.cells.len() < classes / 4 || classes < 64;
-        let cells = match u16::try_from(self.verdicts.len()) {
-            Ok(_) if !few => {
-                let mut all = vec![0; classes];
-                for (class, verdict) in self.cells {
-                    all[class as usize] = u16::try_from(verdict).unwrap_or(u16::MAX);
-                }
-                Cells::Dense(all.into())
-            }
-            _ => Cells::Sparse(self.cells.into()),
-        };
-        Row { verdicts: self.verdicts, cells }
+    pub(super) fn cells(self) -> LocalRow {
+        LocalRow { verdicts: self.verdicts, row: Row::Cells(0, self.cells.into()) }
+    }
+
+    pub(super) fn terms(self, terms: Terms) -> LocalRow {
+        LocalRow { verdicts: self.verdicts, row: Row::Terms(Box::new(terms)) }
     }
 }
 
 /// The rows of a model.
 pub(super) struct Rows {
+    /// Distinct verdicts.
+    pub(super) verdicts: Vec<Verdict>,
+    ids: FxHashMap<Verdict, VerdictId>,
     /// Distinct rows, by family.
-    pub(super) rows: [Vec<Row>; 2],
+    rows: [Vec<Row>; 2],
     /// By class and direction: the place of its row.
-    pub(super) of: Vec<[u32; 2]>,
+    of: Vec<[u32; 2]>,
 }
 
 impl Rows {
+    pub(super) fn new(of: Vec<[u32; 2]>) -> Self {
+        Self { verdicts: Vec::new(), ids: FxHashMap::default(), rows: Default::default(), of }
+    }
+
+    /// Adds the rows of a family, in order.
+    pub(super) fn add(&mut self, family: Family, rows: Vec<LocalRow>) {
+        let rows = rows.into_iter().map(|LocalRow { verdicts, mut row }| {
+            let ids: Vec<VerdictId> = verdicts.into_iter().map(|v| self.id(v)).collect();
+            row.renumber(|own| ids[own as usize]);
+            row
+        });
+        self.rows[family_index(family)] = rows.collect();
+    }
+
+    fn id(&mut self, verdict: Verdict) -> VerdictId {
+        let next = u32::try_from(self.verdicts.len()).unwrap_or(u32::MAX);
+        *self.ids.entry(verdict).or_insert_with_key(|verdict| {
+            self.verdicts.push(verdict.clone());
+            next
+        })
+    }
+
     pub(super) fn row(&self, family: Family, class: ClassId, direction: usize) -> &Row {
-        let family = super::kinds::family_index(family);
-        &self.rows[family][self.of[class as usize][direction] as usize]
+        &self.rows[family_index(family)][self.of[class as usize][direction] as usize]
     }
 }

@@ -1,6 +1,6 @@
 //! One file to the objects in it.
 
-use super::item::{Collected, Item, Reason, SetAside};
+use super::item::{Collected, Reason, SetAside};
 use super::json::JsonReader;
 use super::kustomize::{self, Kustomization};
 use super::node::Node;
@@ -38,6 +38,11 @@ pub(super) struct FileRead {
 }
 
 impl FileRead {
+    /// How many objects have a part in the answer.
+    pub(super) fn used(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.collected.used.len()).sum()
+    }
+
     pub(super) fn text(&self) -> &str {
         std::str::from_utf8((*self.bytes).as_ref()).unwrap_or_default()
     }
@@ -99,9 +104,9 @@ fn read_yaml(
             let mut result = PieceResult::default();
             let range = at..at + piece.text.len();
             if readers == Readers::Both
-                && let Some(item) = kubectl::document(id, text.as_bytes(), range)
+                && let Some(resource) = kubectl::document(id, text.as_bytes(), range)
             {
-                result.collected.items.push(item);
+                result.collected.used.push(resource);
                 return result;
             }
             let parsed = yaml::parse(id, start, piece.text);
@@ -142,14 +147,14 @@ fn take(result: &mut PieceResult, node: &Node, file_name: &str) {
     if result.kustomization.is_none() {
         object::document(&mut result.collected, node);
     } else {
-        result.collected.items.push(Item::SetAside(SetAside {
+        result.collected.set_aside.push(SetAside {
             reason: Reason::Irrelevant,
             what: "a kustomization".into(),
             group: None,
             kind: Some("Kustomization".into()),
             namespace: None,
             span: node.span,
-        }));
+        });
     }
 }
 

@@ -6,15 +6,6 @@ use super::resource::Resource;
 use crate::diagnostic::{Diagnostic, Span};
 use std::sync::Arc;
 
-/// What became of an object, a document or a file: everything is accounted for.
-#[derive(Clone, Debug)]
-pub(crate) enum Item {
-    /// It has a part in the answer.
-    Used(Box<Resource>),
-    /// It has none.
-    SetAside(SetAside),
-}
-
 /// Something that was read, and is not in the model.
 #[derive(Clone, Debug)]
 pub struct SetAside {
@@ -61,21 +52,24 @@ impl Reason {
 /// Collects what the objects of one document become.
 #[derive(Default)]
 pub(crate) struct Collected {
-    pub(crate) items: Vec<Item>,
+    /// Objects that have a part in the answer.
+    pub(crate) used: Vec<Resource>,
+    /// Those that have none: everything is accounted for.
+    pub(crate) set_aside: Vec<SetAside>,
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) clues: Vec<Clue>,
 }
 
 impl Collected {
     pub(super) fn set_aside(&mut self, reason: Reason, envelope: &Envelope<'_>, span: Span) {
-        self.items.push(Item::SetAside(SetAside {
+        self.set_aside.push(SetAside {
             reason,
             what: envelope.to_string().into(),
             group: Some(super::kinds::group_of(envelope.api_version).into()),
             kind: Some(envelope.kind.into()),
             namespace: envelope.namespace.map(Into::into),
             span,
-        }));
+        });
     }
 }
 

@@ -3,7 +3,7 @@
 use super::clue::Clue;
 use super::discover::{self, InputPath, Unread};
 use super::file::{self, FileRead, RawFile, Readers};
-use super::item::{Item, Reason, SetAside};
+use super::item::{Reason, SetAside};
 use super::kustomize;
 use super::resource::Resource;
 use super::template::{self, TemplateFile};
@@ -130,7 +130,7 @@ fn assemble(
     let patches = patch_files(&files);
     let paths: Vec<PathBuf> = files.iter().map(|file| normal(&file.path)).collect();
     let mut templates = Vec::new();
-    let mut items = Vec::new();
+    loaded.resources.reserve_exact(files.iter().map(FileRead::used).sum());
     let pieces: Vec<_> = files.iter_mut().map(|file| std::mem::take(&mut file.pieces)).collect();
     for ((file, &id), pieces) in files.iter().zip(&ids).zip(pieces) {
         loaded.sources.set_bytes(id, &file.bytes);
@@ -146,14 +146,14 @@ fn assemble(
             } else {
                 (Reason::NotAnObject, "a kustomize patch")
             };
-            items.push(Item::SetAside(SetAside {
+            loaded.set_aside.push(SetAside {
                 reason,
                 what: what.into(),
                 group: None,
                 kind: None,
                 namespace: None,
                 span: whole,
-            }));
+            });
             continue;
         }
         // Only a piece that cannot be read may be a template: elsewhere `{{` is text.
@@ -185,32 +185,27 @@ fn assemble(
                     .collect();
                 let warning = kustomize::warning(kustomization, &folder, &unread);
                 if let Some(label) = warning.as_ref().and_then(|w| w.primary.as_ref()) {
-                    items.push(Item::SetAside(SetAside {
+                    loaded.set_aside.push(SetAside {
                         reason: Reason::UnsupportedPolicy,
                         what: "a kustomization that is not rendered".into(),
                         group: None,
                         kind: None,
                         namespace: None,
                         span: label.span,
-                    }));
+                    });
                 }
                 loaded.diagnostics.extend(warning);
             }
             loaded.diagnostics.extend(piece.collected.diagnostics);
-            items.extend(piece.collected.items);
+            loaded.resources.extend(piece.collected.used);
+            loaded.set_aside.extend(piece.collected.set_aside);
             loaded.clues.extend(piece.collected.clues);
             if let Some(span) = piece.broken {
-                items.push(Item::SetAside(unreadable_piece(&loaded.sources, span)));
+                loaded.set_aside.push(unreadable_piece(&loaded.sources, span));
             }
         }
     }
-    template::report(&templates, &mut items, &mut loaded.diagnostics);
-    for item in items {
-        match item {
-            Item::Used(resource) => loaded.resources.push(*resource),
-            Item::SetAside(set_aside) => loaded.set_aside.push(set_aside),
-        }
-    }
+    template::report(&templates, &mut loaded.set_aside, &mut loaded.diagnostics);
     if loaded.resources.is_empty() && loaded.errors() == 0 && complete {
         let files = loaded.files;
         let message = match files {

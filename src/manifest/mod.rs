@@ -52,7 +52,8 @@ pub use ordered::{
 };
 pub use read::digest;
 pub use resource::{
-    ContainerPort, Digest, LabelSelector, Labels, Meta, NetworkPolicyResource, NodeResource,
-    Operator, Owner, PeerResource, PeerSelects, PodResource, PodShape, PortRef, PortResource,
-    Requirement, Resource, RuleResource, ServicePort, ServiceResource, WorkloadResource,
+    AddressList, ContainerPort, Digest, LabelSelector, Labels, Meta, NetworkPolicyResource,
+    NodeResource, Operator, Owner, PeerResource, PeerSelects, PodResource, PodShape, PortRef,
+    PortResource, Requirement, Resource, RuleResource, ServicePort, ServiceResource,
+    WorkloadResource,
 };

@@ -1,6 +1,6 @@
 //! One document to resources: the envelope, lists, and each kind's own type.
 
-use super::item::{Collected, Envelope, Item, Reason, SetAside, invalid_reason};
+use super::item::{Collected, Envelope, Reason, SetAside, invalid_reason};
 use super::kinds::{Kind, classify, group_of, sounds_like_policy};
 use super::node::{Node, Value};
 use super::place::Place;
@@ -174,14 +174,14 @@ fn no_object(
         );
         (Reason::NotAnObject, "no Kubernetes object")
     };
-    out.items.push(Item::SetAside(SetAside {
+    out.set_aside.push(SetAside {
         reason,
         what: what.into(),
         group: None,
         kind: kind.map(Into::into),
         namespace: None,
         span: node.span,
-    }));
+    });
 }
 
 fn list(out: &mut Collected, node: &Node, envelope: Envelope<'_>, depth: usize) {

@@ -1,13 +1,14 @@
 //! Objects of our kinds: decoded into the API's own types, checked, and cut down to what matters.
 
 use super::decode::decode;
-use super::item::{Collected, Envelope, Item, Reason, invalid_reason};
+use super::item::{Collected, Envelope, Reason, invalid_reason};
 use super::json::JsonReader;
 use super::kinds::{Kind, Used, classify, group_of};
 use super::node::{Node, Value};
 use super::place::Place;
 use super::resource::{
-    Digest, Labels, Meta, NodeResource, Owner, PodResource, PodShape, Resource, WorkloadResource,
+    AddressList, Digest, Labels, Meta, NodeResource, Owner, PodResource, PodShape, Resource,
+    WorkloadResource,
 };
 use super::validate::{self, NameRule};
 use super::{prune, yaml};
@@ -136,7 +137,7 @@ fn finish(out: &mut Collected, before: usize, envelope: Envelope<'_>, resource: 
         new.iter().find_map(|diagnostic| diagnostic.primary.as_ref()).map(|label| label.span);
     out.diagnostics.append(&mut new);
     match resource {
-        Some(resource) if !faulty => out.items.push(Item::Used(Box::new(resource))),
+        Some(resource) if !faulty => out.used.push(resource),
         resource => {
             let span = resource.map(|r| r.meta().span).or(span).unwrap_or_default();
             out.set_aside(invalid_reason(envelope.kind), &envelope, span);
@@ -248,7 +249,7 @@ fn pod(out: &mut Collected, root: &Place<'_>, object: core::Pod) -> Option<Resou
     let status_place = root.field("status");
     let mut read = |several: Vec<String>, one: Option<String>, key: &str| {
         let texts = if several.is_empty() { one.into_iter().collect() } else { several };
-        let mut found = Vec::new();
+        let mut found = AddressList::new();
         for text in texts.into_iter().filter(|text| !text.is_empty()) {
             match validate::address(&text) {
                 Some(ip) => found.push(ip),

@@ -6,6 +6,7 @@ use super::ordered::{AdminPolicyResource, EgressFirewallResource, FirewallKind};
 use crate::diagnostic::Span;
 use crate::net::Protocol;
 use ipnet::IpNet;
+use smallvec::SmallVec;
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -232,6 +233,9 @@ pub struct ContainerPort {
     pub sidecar: bool,
 }
 
+/// Addresses of one pod: mostly one, or one of each family.
+pub type AddressList = SmallVec<[IpAddr; 1]>;
+
 /// `v1 Pod`
 #[derive(Clone, Debug)]
 pub struct PodResource {
@@ -244,9 +248,9 @@ pub struct PodResource {
     /// `status.phase` is `Succeeded` or `Failed`: the pod holds no address any more.
     pub finished: bool,
     /// `status.podIPs`, else `status.podIP`, in their order.
-    pub addresses: Vec<IpAddr>,
+    pub addresses: AddressList,
     /// `status.hostIPs`, else `status.hostIP`.
-    pub host_addresses: Vec<IpAddr>,
+    pub host_addresses: AddressList,
 }
 
 /// An object with a pod template.

@@ -20,6 +20,23 @@ pub(crate) fn resolve(text: &str) -> Value {
     .unwrap_or_else(|| Value::String(text.into()))
 }
 
+/// Whether a plain scalar without a tag is a string.
+pub(crate) fn is_string(text: &str) -> bool {
+    let Some(&first) = text.as_bytes().first() else {
+        return false;
+    };
+    if first.is_ascii_alphabetic() {
+        return special(text).is_none();
+    }
+    // What no number has decides most: it need not be read as one.
+    let numeric = |b: u8| {
+        b.is_ascii_hexdigit() || matches!(b, b'x' | b'X' | b'o' | b'O' | b'_' | b'.' | b'+' | b'-')
+    };
+    let points = text.bytes().filter(|b| *b == b'.').count();
+    let plainly = first.is_ascii_digit() && (points > 1 || !text.bytes().all(numeric));
+    plainly || matches!(resolve(text), Value::String(_))
+}
+
 fn special(text: &str) -> Option<Value> {
     Some(match text {
         "y" | "Y" | "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {

@@ -1,6 +1,6 @@
 //! Helm templates that nobody rendered.
 
-use super::item::{Item, Reason, SetAside};
+use super::item::{Reason, SetAside};
 use crate::diagnostic::{Code, Diagnostic, Span};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -42,21 +42,25 @@ pub(super) fn first_action(path: &Path, text: &str) -> Option<usize> {
 }
 
 /// One message for each chart, however many templates it has, and an entry for each file.
-pub(super) fn report(files: &[TemplateFile<'_>], items: &mut Vec<Item>, out: &mut Vec<Diagnostic>) {
+pub(super) fn report(
+    files: &[TemplateFile<'_>],
+    set_aside: &mut Vec<SetAside>,
+    out: &mut Vec<Diagnostic>,
+) {
     let mut charts: BTreeMap<Option<PathBuf>, Vec<&TemplateFile<'_>>> = BTreeMap::new();
     for file in files {
         charts.entry(chart_of(file.path)).or_default().push(file);
         // A template without a policy in it cannot hide one.
         let reason =
             if may_hold_policy(file.text) { Reason::Unreadable } else { Reason::InvalidObject };
-        items.push(Item::SetAside(SetAside {
+        set_aside.push(SetAside {
             reason,
             what: "an unrendered Helm template".into(),
             group: None,
             kind: None,
             namespace: None,
             span: file.span,
-        }));
+        });
     }
     for (chart, files) in charts {
         let Some(first) = files.first() else { continue };

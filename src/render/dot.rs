@@ -76,19 +76,18 @@ pub fn dot(world: &World, listing: &Listing, title: &str) -> String {
         }
         // Ends that are no workloads, by their names: nodes, and addresses outside.
         let mut others: BTreeMap<String, String> = BTreeMap::new();
-        for row in &listing.rows {
-            for end in [&row.source, &row.destination] {
-                if !matches!(end, RowEnd::Workload { .. }) {
-                    let next = format!("x{}", others.len());
-                    others.entry(end.name(world, Length::Full)).or_insert(next);
-                }
+        let connections = listing.graph();
+        for end in connections.node_weights() {
+            if !matches!(end, RowEnd::Workload { .. }) {
+                let next = format!("x{}", others.len());
+                others.entry(end.name(world, Length::Full)).or_insert(next);
             }
         }
         for (name, id) in &others {
             let mut node = graph.node_named(id.as_str());
             node.set("shape", "ellipse", false).set("label", &quote(name), false);
         }
-        for row in &listing.rows {
+        for row in connections.edge_weights().filter_map(|&at| listing.rows.get(at)) {
             let end = |end: &RowEnd| match end {
                 RowEnd::Workload { id, .. } => node_id(*id),
                 other => others.get(&other.name(world, Length::Full)).cloned().unwrap_or_default(),

@@ -226,6 +226,7 @@ pub fn listing_json(world: &World, listing: &Listing) -> Value {
         "leftOut": left_out(world),
         "pairs": listing.pairs,
         "openPairs": listing.open_pairs,
+        "notListed": if listing.unenforced { "undetermined" } else { "denied" },
         "onNodeNetwork": names(&listing.on_nodes),
         "openForIngress": names(&listing.open_ingress),
         "openForEgress": names(&listing.open_egress),

@@ -2,45 +2,141 @@
 
 use super::style::loud;
 use super::table::{self, cell, count};
-use crate::analysis::{Length, Listing, Row, RowEnd, World};
+use crate::analysis::{Length, Lister, Listing, Row, RowEnd, World};
 use crate::cluster::WorkloadId;
 use crate::enforcement::Enforcement;
 use crate::net::{ConnectionSet, Family};
 use crate::policy::Certainty;
-use std::collections::{BTreeMap, BTreeSet};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::io;
+use std::ops::ControlFlow;
+use std::sync::Arc;
 
-/// A table; rows that differ in their source only are joined where they cover a whole namespace.
-pub fn listing_text(world: &World, listing: &Listing, wide: bool, joined: bool) -> String {
-    let mut out = String::new();
-    if listing.rows.is_empty() {
-        out.push_str("no connection to list\n");
-    } else {
-        let rows = if joined { join(world, &listing.rows) } else { each(world, &listing.rows) };
+/// How a list is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListStyle {
+    /// A table; rows that differ in their source only are joined where they cover a whole namespace.
+    Joined,
+    /// A table with a line for each row.
+    Each,
+    /// The same with the rules that open each.
+    Wide,
+    /// Comma-separated values.
+    Csv,
+}
+
+/// Writes a list row by row. Returns whether anything in it is undetermined.
+pub fn write_listing(
+    world: &World,
+    lister: &Lister<'_, '_, '_>,
+    style: ListStyle,
+    out: &mut dyn io::Write,
+) -> io::Result<bool> {
+    let names = Names::new(world);
+    let mut written = Ok(());
+    let mut undetermined = false;
+    if style == ListStyle::Csv {
+        out.write_all(CSV_HEADER.as_bytes())?;
+        let each = |rows: Vec<Row>| {
+            (rows.iter().any(|row| !row.unknown.is_empty()), csv_rows(&names, &rows))
+        };
+        let _ = lister.by_source(each, |parts| {
+            undetermined |= parts.iter().any(|(unknown, _)| *unknown);
+            written = parts.iter().try_for_each(|(_, text)| out.write_all(text.as_bytes()));
+            if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        written?;
+        return Ok(undetermined);
+    }
+    let unknown = lister.may_be_undetermined();
+    let mut table = Table { style, unknown, start: Vec::new(), rows: 0, layout: None, out };
+    let take = |parts: Vec<Vec<Shown>>| {
+        undetermined |= parts.iter().flatten().any(|row| !row.unknown.is_empty());
+        written = table.add(parts);
+        if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    let _ = match style {
+        ListStyle::Joined => lister.by_destination(|rows| join(&names, &rows), take),
+        _ => lister.by_source(|rows| each(&names, &rows), take),
+    };
+    written?;
+    table.finish()?;
+    out.write_all(footer(world, &lister.summary()).as_bytes())?;
+    Ok(undetermined)
+}
+
+/// The longest start of a table by which its columns are laid out.
+const START: usize = 50_000;
+
+/// A table that is written as it comes.
+struct Table<'o> {
+    style: ListStyle,
+    /// Rows to come may leave something undetermined.
+    unknown: bool,
+    /// The first rows, until there are enough of them.
+    start: Vec<Vec<Shown>>,
+    rows: usize,
+    layout: Option<Layout>,
+    out: &'o mut dyn io::Write,
+}
+
+struct Layout {
+    widths: Vec<usize>,
+    undetermined: bool,
+}
+
+impl Table<'_> {
+    fn add(&mut self, parts: Vec<Vec<Shown>>) -> io::Result<()> {
+        if self.layout.is_some() {
+            return self.write(&parts);
+        }
+        self.rows += parts.iter().map(Vec::len).sum::<usize>();
+        self.start.extend(parts);
+        if self.rows >= START { self.lay_out(true) } else { Ok(()) }
+    }
+
+    /// Writes the header and the first rows. `more` says that there may be others.
+    fn lay_out(&mut self, more: bool) -> io::Result<()> {
+        let start = std::mem::take(&mut self.start);
+        let rows = || start.iter().flatten();
+        let undetermined = more && self.unknown || rows().any(|row| !row.unknown.is_empty());
         let mut header = vec!["SOURCE", "DESTINATION", "PORTS"];
-        let undetermined = rows.iter().any(|row| !row.unknown.is_empty());
         if undetermined {
             header.push("UNDETERMINED");
         }
-        if wide {
+        if self.style == ListStyle::Wide {
             header.push("FIRST RULES");
         }
-        let cells: Vec<Vec<String>> = rows
-            .into_iter()
-            .map(|row| {
-                let mut cells = vec![row.source, row.destination, row.ports];
-                if undetermined {
-                    cells.push(row.unknown);
-                }
-                if wide {
-                    cells.push(row.rules);
-                }
-                cells
-            })
-            .collect();
-        out.push_str(&table::plain(&header, &cells));
+        let layout = Layout { widths: Vec::new(), undetermined };
+        let widths = rows().fold(table::widths(&header), |mut widths, row| {
+            table::widen(&mut widths, &row.cells(self.style, &layout));
+            widths
+        });
+        self.out.write_all(table::line(&widths, &header).as_bytes())?;
+        self.layout = Some(Layout { widths, ..layout });
+        self.write(&start)
     }
-    out.push_str(&footer(world, listing));
-    out
+
+    fn write(&mut self, parts: &[Vec<Shown>]) -> io::Result<()> {
+        let Some(layout) = &self.layout else { return Ok(()) };
+        let text = |rows: &Vec<Shown>| -> String {
+            let cells = rows.iter().map(|row| row.cells(self.style, layout));
+            cells.map(|cells| table::line(&layout.widths, &cells)).collect()
+        };
+        let texts: Vec<String> = parts.par_iter().map(text).collect();
+        texts.iter().try_for_each(|text| self.out.write_all(text.as_bytes()))
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        if self.layout.is_some() {
+            return Ok(());
+        }
+        if self.rows == 0 {
+            return self.out.write_all(b"no connection to list\n");
+        }
+        self.lay_out(false)
+    }
 }
 
 /// Which CNI is taken to enforce the policies, if one was named.
@@ -70,6 +166,9 @@ fn footer(world: &World, listing: &Listing) -> String {
     out.push_str(&enforced_by(world));
     if world.policies.ignored {
         return out;
+    }
+    if listing.unenforced {
+        out.push_str("  listed is what policies allow; all else is undetermined\n");
     }
     if listing.open_pairs > 0 {
         out.push_str(&format!(
@@ -107,19 +206,63 @@ fn footer(world: &World, listing: &Listing) -> String {
 }
 
 struct Shown {
-    source: String,
-    destination: String,
-    ports: String,
+    source: Arc<str>,
+    destination: Arc<str>,
+    ports: Arc<str>,
     unknown: String,
     rules: String,
 }
 
+impl Shown {
+    fn cells(&self, style: ListStyle, layout: &Layout) -> Vec<&str> {
+        let mut cells: Vec<&str> = vec![&self.source, &self.destination, &self.ports];
+        if layout.undetermined {
+            cells.push(&self.unknown);
+        }
+        if style == ListStyle::Wide {
+            cells.push(&self.rules);
+        }
+        cells
+    }
+}
+
+/// Names that are printed again and again.
+struct Names<'w> {
+    world: &'w World,
+    workloads: Vec<Arc<str>>,
+    /// By namespace: its workloads that have pods.
+    members: Vec<Vec<WorkloadId>>,
+}
+
+impl<'w> Names<'w> {
+    fn new(world: &'w World) -> Self {
+        let cluster = &world.cluster;
+        let ids: Vec<WorkloadId> = cluster.workload_ids().collect();
+        let workloads = ids.par_iter().map(|&id| cluster.workload_name(id).into()).collect();
+        let mut members = vec![Vec::new(); cluster.namespaces.len()];
+        for id in ids {
+            let workload = cluster.workload(id);
+            if !workload.pods.is_empty() {
+                members[workload.namespace.index()].push(id);
+            }
+        }
+        Self { world, workloads, members }
+    }
+
+    fn of(&self, end: &RowEnd, length: Length) -> Arc<str> {
+        match end {
+            RowEnd::Workload { id, pods: None } => Arc::clone(&self.workloads[id.index()]),
+            end => end.name(self.world, length).into(),
+        }
+    }
+}
+
 /// Ports, and the family if they are about one.
-fn ports(row: &Row) -> String {
+fn ports(row: &Row) -> Arc<str> {
     let set = if row.allowed.is_empty() { "-".into() } else { row.allowed.to_string() };
     match row.family {
-        Some(family) => format!("{set} ({family} only)"),
-        None => set,
+        Some(family) => format!("{set} ({family} only)").into(),
+        None => set.into(),
     }
 }
 
@@ -127,14 +270,14 @@ fn or_empty(set: &ConnectionSet) -> String {
     if set.is_empty() { String::new() } else { set.to_string() }
 }
 
-fn each(world: &World, rows: &[Row]) -> Vec<Shown> {
+fn each(names: &Names<'_>, rows: &[Row]) -> Vec<Shown> {
     rows.iter()
         .map(|row| Shown {
-            source: row.source.name(world, Length::Short),
-            destination: row.destination.name(world, Length::Short),
+            source: names.of(&row.source, Length::Short),
+            destination: names.of(&row.destination, Length::Short),
             ports: ports(row),
             unknown: or_empty(&row.unknown),
-            rules: rules(world, row),
+            rules: rules(names.world, row),
         })
         .collect()
 }
@@ -152,63 +295,60 @@ fn rules(world: &World, row: &Row) -> String {
 type Key<'r> = (&'r RowEnd, &'r ConnectionSet, &'r ConnectionSet, Option<Family>);
 
 /// Joins rows with equal destination and ports: all workloads of a namespace become `shop/*`.
-fn join(world: &World, rows: &[Row]) -> Vec<Shown> {
-    let mut namespaces: BTreeMap<&str, Vec<WorkloadId>> = BTreeMap::new();
-    for id in world.cluster.workload_ids() {
-        let workload = world.cluster.workload(id);
-        if !workload.pods.is_empty() {
-            let name = &*world.cluster.namespace(workload.namespace).name;
-            namespaces.entry(name).or_default().push(id);
-        }
-    }
+fn join(names: &Names<'_>, rows: &[Row]) -> Vec<Shown> {
+    let cluster = &names.world.cluster;
+    let namespace_of = |id: WorkloadId| cluster.workload(id).namespace;
     let mut by_destination: BTreeMap<Key<'_>, Vec<&Row>> = BTreeMap::new();
     for row in rows {
         let key = (&row.destination, &row.allowed, &row.unknown, row.family);
         by_destination.entry(key).or_default().push(row);
     }
     let mut out = Vec::new();
-    for ((destination, ..), rows) in by_destination {
+    for ((destination, ..), mut rows) in by_destination {
+        rows.sort_by(|a, b| a.source.cmp(&b.source));
         let target = match destination {
             RowEnd::Workload { id, .. } => Some(*id),
             RowEnd::Nodes(_) | RowEnd::External(_) | RowEnd::Names(_) => None,
         };
-        let whole: BTreeSet<WorkloadId> = rows
+        // Ascending, and so by namespace.
+        let whole: Vec<WorkloadId> = rows
             .iter()
             .filter_map(|row| match row.source {
                 RowEnd::Workload { id, pods: None } => Some(id),
                 _ => None,
             })
             .collect();
-        let mut names: Vec<String> = Vec::new();
-        let mut covered = BTreeSet::new();
-        let candidates: BTreeSet<&str> = whole
-            .iter()
-            .map(|&id| &*world.cluster.namespace(world.cluster.workload(id).namespace).name)
-            .collect();
-        for namespace in candidates {
-            let Some(members) = namespaces.get(namespace) else { continue };
+        let mut sources: Vec<Arc<str>> = Vec::new();
+        let mut covered = Vec::new();
+        for own in whole.chunk_by(|a, b| namespace_of(*a) == namespace_of(*b)) {
+            let Some(&first) = own.first() else { continue };
+            let namespace = namespace_of(first);
+            let members = &names.members[namespace.index()];
             let others = members.iter().filter(|id| Some(**id) != target);
-            if others.clone().count() > 1 && others.clone().all(|id| whole.contains(id)) {
+            let count_of_others = others.clone().count();
+            if count_of_others > 1
+                && count_of_others <= own.len()
+                && others.clone().all(|id| own.binary_search(id).is_ok())
+            {
                 // A workload's own pods are part of its namespace, too.
-                let own = members.iter().filter(|id| whole.contains(id));
-                let number = own.clone().count();
-                names.push(format!("{namespace}/* ({})", count(number, "workload")));
-                covered.extend(own.copied());
+                let name = &cluster.namespace(namespace).name;
+                sources.push(format!("{name}/* ({})", count(own.len(), "workload")).into());
+                covered.extend(own);
             }
         }
         for row in &rows {
-            let inside =
-                matches!(row.source, RowEnd::Workload { id, pods: None } if covered.contains(&id));
+            let inside = matches!(row.source, RowEnd::Workload { id, pods: None } if covered.binary_search(&id).is_ok());
             if !inside {
-                names.push(row.source.name(world, Length::Short));
+                sources.push(names.of(&row.source, Length::Short));
             }
         }
         let Some(first) = rows.first() else { continue };
-        for source in names {
+        let (to, open) = (names.of(destination, Length::Short), ports(first));
+        for source in sources {
             out.push(Shown {
                 source,
-                destination: destination.name(world, Length::Short),
-                ports: ports(first),
+                destination: Arc::clone(&to),
+                ports: Arc::clone(&open),
                 unknown: or_empty(&first.unknown),
                 rules: String::new(),
             });
@@ -217,17 +357,18 @@ fn join(world: &World, rows: &[Row]) -> Vec<Shown> {
     out
 }
 
-/// The rows as CSV.
-pub fn listing_csv(world: &World, listing: &Listing) -> String {
+const CSV_HEADER: &str = "source,destination,allowed,undetermined,family\n";
+
+/// Rows as CSV.
+fn csv_rows(names: &Names<'_>, rows: &[Row]) -> String {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let _ = writer.write_record(["source", "destination", "allowed", "undetermined", "family"]);
-    for row in &listing.rows {
+    for row in rows {
         let _ = writer.write_record([
-            row.source.name(world, Length::Full),
-            row.destination.name(world, Length::Full),
-            or_empty(&row.allowed),
-            or_empty(&row.unknown),
-            row.family.map(|family| family.to_string()).unwrap_or_default(),
+            &*names.of(&row.source, Length::Full),
+            &*names.of(&row.destination, Length::Full),
+            &or_empty(&row.allowed),
+            &or_empty(&row.unknown),
+            &row.family.map(|family| family.to_string()).unwrap_or_default(),
         ]);
     }
     super::questions::finish_csv(writer)
@@ -237,7 +378,7 @@ pub fn listing_csv(world: &World, listing: &Listing) -> String {
 pub fn listing_markdown(world: &World, listing: &Listing) -> String {
     let mut out =
         String::from("| Source | Destination | Ports | Undetermined |\n|---|---|---|---|\n");
-    for row in join(world, &listing.rows) {
+    for row in join(&Names::new(world), &listing.rows) {
         out.push_str(&format!(
             "| {} | {} | {} | {} |\n",
             cell(&row.source),

@@ -27,7 +27,7 @@ pub use diagnostics::{diagnostics, summary};
 pub use dot::dot;
 pub use inventory::inventory_text;
 pub use json::{can_json, cni_json, inventory_json, listing_json, truth_table_json};
-pub use list::{listing_csv, listing_markdown, listing_text};
+pub use list::{ListStyle, listing_markdown, write_listing};
 pub use questions::{questions_csv, questions_json, questions_text};
 pub use style::Look;
 pub use truth_table::{truth_table_csv, truth_table_text};

@@ -8,26 +8,41 @@ const WIDEST: usize = 64;
 /// A table without lines, as kubectl prints it: a header in capitals, columns two spaces apart.
 /// Nothing is wrapped or cut, and no line ends with spaces: the output is for pipes as well.
 pub(super) fn plain(header: &[&str], rows: &[Vec<String>]) -> String {
-    let mut widths: Vec<usize> = header.iter().map(|cell| cell.chars().count()).collect();
+    let mut widths = widths(header);
     for row in rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count().min(WIDEST));
-        }
+        widen(&mut widths, row);
     }
-    let mut out = String::new();
-    let mut line = |cells: &mut dyn Iterator<Item = &str>| {
-        let mut text = String::new();
-        for (width, cell) in widths.iter().zip(cells) {
-            let _ = write!(text, "{cell:<width$}  ");
-        }
-        out.push_str(text.trim_end());
-        out.push('\n');
-    };
-    line(&mut header.iter().copied());
+    let mut out = line(&widths, header);
     for row in rows {
-        line(&mut row.iter().map(String::as_str));
+        out.push_str(&line(&widths, row));
     }
     out
+}
+
+/// The widths of the columns of a header.
+pub(super) fn widths(header: &[&str]) -> Vec<usize> {
+    header.iter().map(|cell| cell.chars().count()).collect()
+}
+
+/// Makes room for a row.
+pub(super) fn widen(widths: &mut [usize], row: &[impl AsRef<str>]) {
+    for (width, cell) in widths.iter_mut().zip(row) {
+        *width = (*width).max(cell.as_ref().chars().count().min(WIDEST));
+    }
+}
+
+/// One line of a table.
+pub(super) fn line(widths: &[usize], row: &[impl AsRef<str>]) -> String {
+    let mut text = String::new();
+    for (width, cell) in widths.iter().zip(row) {
+        let cell = cell.as_ref();
+        text.push_str(cell);
+        let blank = width.saturating_sub(cell.chars().count()) + 2;
+        text.extend(std::iter::repeat_n(' ', blank));
+    }
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    text
 }
 
 /// The same, two spaces in.

@@ -6,8 +6,8 @@ use kubereach::cluster::{
 };
 use kubereach::diagnostic::{SourceMap, Span};
 use kubereach::manifest::{
-    Digest, Meta, NodeResource, Owner, PeerResource, PodResource, PodShape, Reason, Resource,
-    SetAside, WorkloadResource,
+    AddressList, Digest, Meta, NodeResource, Owner, PeerResource, PodResource, PodShape, Reason,
+    Resource, SetAside, WorkloadResource,
 };
 use kubereach::net::{DomainName, Protocol};
 use std::net::IpAddr;
@@ -247,8 +247,8 @@ pub(crate) fn cluster(r: &mut Random) -> ClusterState {
             shape,
             node: (!without_nodes && !r.one_in(5)).then(|| (*r.pick(&NODES)).into()),
             finished: r.one_in(12),
-            addresses,
-            host_addresses: Vec::new(),
+            addresses: addresses.into(),
+            host_addresses: AddressList::new(),
         }));
     }
     for at in 0..=r.below(6) {

@@ -230,7 +230,11 @@ fn compare(seed: u64, tiers: bool) -> usize {
     if tiers {
         add_tiers(&mut r, &mut policies);
     }
-    let model = Model::new(&cluster, &policies);
+    let mut model = Model::new(&cluster, &policies);
+    // Rows that are kept, and rows that are not.
+    if r.one_in(3) {
+        model = model.with_row_budget(0);
+    }
     let peers = peers(&model);
     let mut compared = 0;
     for _ in 0..24 {

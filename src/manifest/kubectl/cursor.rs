@@ -1,6 +1,5 @@
 //! A place in an object's text that moves over its values, whichever format they are in.
 
-use super::super::node::Value;
 use super::super::scalar;
 
 /// Something that the full reader has to look at.
@@ -48,7 +47,9 @@ pub(super) trait Cursor<'t>: Copy {
         let key = self.next_key(frame)?;
         if let Some(key) = key {
             let last = Self::last_key(frame);
-            if key.text <= *last {
+            // The first letters decide most of the time.
+            let (a, b) = (last.first(), key.text.first());
+            if a > b || a == b && *last >= key.text {
                 return Err(Unusual);
             }
             *last = key.text;
@@ -82,13 +83,7 @@ impl<'t> Word<'t> {
     /// It as a string, if it is one.
     pub(super) fn string(self) -> Read<&'t str> {
         let text = self.raw()?;
-        // Most words start with a letter and are none of YAML's few special ones, which are short.
-        let plain = self.text.len() > 5 && self.text[0].is_ascii_alphabetic();
-        if self.quoted || plain || matches!(scalar::resolve(text), Value::String(_)) {
-            Ok(text)
-        } else {
-            Err(Unusual)
-        }
+        if self.quoted || scalar::is_string(text) { Ok(text) } else { Err(Unusual) }
     }
 
     /// The same of a string that says something.

@@ -1,7 +1,8 @@
 //! Whole texts: a `List`, cut into chunks that are read in parallel, or one object.
 
-use super::super::item::{Collected, Item};
+use super::super::item::Collected;
 use super::super::json::JsonReader;
+use super::super::resource::Resource;
 use super::super::{object, yaml as full};
 use super::cursor::starts_with;
 use super::json::Json;
@@ -123,8 +124,8 @@ impl<'t> Chunk<'t> {
             } else {
                 None
             };
-            at = if let Some((item, end)) = fast {
-                out.items.push(item);
+            at = if let Some((resource, end)) = fast {
+                out.used.push(resource);
                 end
             } else {
                 let end = next();
@@ -136,7 +137,7 @@ impl<'t> Chunk<'t> {
     }
 
     /// Reads one item if it is of the usual form; with the place of the next one.
-    fn item(&self, at: usize, memory: &mut Memory<'t>) -> Option<(Item, usize)> {
+    fn item(&self, at: usize, memory: &mut Memory<'t>) -> Option<(Resource, usize)> {
         let (resource, end) = match self.format {
             Format::Yaml => {
                 let mut cursor = Yaml::new(self.text, at + 2, 2);
@@ -152,7 +153,7 @@ impl<'t> Chunk<'t> {
             }
         };
         let next = end == self.text.len() || starts_with(self.text, end, self.format.opening());
-        next.then(|| (Item::Used(Box::new(resource)), end))
+        next.then_some((resource, end))
     }
 
     /// What stands between two items of JSON, or after the last one.
@@ -193,7 +194,7 @@ pub(in crate::manifest) fn document(
     source: SourceId,
     text: &[u8],
     range: Range<usize>,
-) -> Option<Item> {
+) -> Option<Resource> {
     let piece = text.get(range.clone())?;
     if !piece.starts_with(b"apiVersion: ") || !is_clean(piece) {
         return None;
@@ -201,5 +202,5 @@ pub(in crate::manifest) fn document(
     let mut memory = Memory::default();
     let mut cursor = Yaml::new(&text[..range.end], range.start, 0);
     let resource = super::object(&mut cursor, &mut memory, source).ok()?;
-    (cursor.position() == range.end).then(|| Item::Used(Box::new(resource)))
+    (cursor.position() == range.end).then_some(resource)
 }

@@ -1,6 +1,6 @@
 //! Pods, as far as they matter to the network.
 
-use super::super::resource::{ContainerPort, PodResource, PodShape};
+use super::super::resource::{AddressList, ContainerPort, PodResource, PodShape};
 use super::super::validate::{self, NameRule};
 use super::cursor::{Cursor, Read, Unusual};
 use super::meta::{self, Memory};
@@ -173,8 +173,8 @@ fn ports<'t, C: Cursor<'t>>(
 #[derive(Default)]
 struct Status {
     finished: bool,
-    addresses: Vec<IpAddr>,
-    host_addresses: Vec<IpAddr>,
+    addresses: AddressList,
+    host_addresses: AddressList,
 }
 
 fn status<'t, C: Cursor<'t>>(cursor: &mut C) -> Read<Status> {
@@ -202,8 +202,8 @@ fn status<'t, C: Cursor<'t>>(cursor: &mut C) -> Read<Status> {
     Ok(status)
 }
 
-fn addresses<'t, C: Cursor<'t>>(cursor: &mut C) -> Read<Vec<IpAddr>> {
-    let mut found = Vec::with_capacity(1);
+fn addresses<'t, C: Cursor<'t>>(cursor: &mut C) -> Read<AddressList> {
+    let mut found = AddressList::new();
     let mut list = cursor.open_sequence()?;
     while cursor.next_item(&mut list)? {
         let mut frame = cursor.open_mapping()?;

@@ -1,6 +1,5 @@
 //! YAML in block style, as kubectl prints it: mappings indented by two, sequences not indented.
 
-use super::super::node::Value;
 use super::super::scalar;
 use super::cursor::{Cursor, Read, Unusual, Word, line_end, spaces, starts_with};
 use memchr::{memchr, memchr2, memchr2_iter, memchr3_iter};
@@ -340,7 +339,7 @@ impl<'t> Cursor<'t> for Yaml<'t> {
             Some(b'"' | b'\'' | b'|' | b'>') => true,
             Some(b) if b.is_ascii_alphanumeric() || *b == b'/' => {
                 let text = std::str::from_utf8(value).map_err(|_| Unusual)?;
-                !text.contains(" #") && matches!(scalar::resolve(text), Value::String(_))
+                !text.contains(" #") && scalar::is_string(text)
             }
             _ => false,
         };
