@@ -8,13 +8,16 @@ use crate::cluster::{
 };
 use crate::diagnostic::Span;
 use crate::engine::reference::Flow;
-use crate::engine::{GraphNode, Model, Pairs, Peer, Said, common_families, in_blocks, trace};
+use crate::engine::{
+    GraphNode, Model, Pairs, Peer, Said, Verdict, common_families, in_blocks, trace,
+};
 use crate::net::{ConnectionSet, DomainPattern, Family, IpSet};
 use crate::policy::{Direction, PolicySet};
 use petgraph::graph::{DiGraph, NodeIndex};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
 
 /// Which rows to show.
 #[derive(Clone, Debug, Default)]
@@ -59,10 +62,8 @@ pub struct Row {
     pub source: RowEnd,
     /// To whom.
     pub destination: RowEnd,
-    /// Allowed.
-    pub allowed: ConnectionSet,
-    /// Not to be said.
-    pub unknown: ConnectionSet,
+    /// What is allowed, and what cannot be said; not both are empty.
+    pub verdict: Arc<Verdict>,
     /// The family that the row is about, where the families of two dual-stack ends differ.
     pub family: Option<Family>,
     /// The rules that open it, one for each direction that has one, and where they stand; only if
@@ -302,9 +303,12 @@ impl<'w, 'm, 'a> Lister<'w, 'm, 'a> {
     fn joined(&self, rows: Vec<Row>) -> Vec<Row> {
         let rows = join(self.world, join(self.world, rows, true), false);
         let mut rows = rows;
-        rows.sort_by(|a, b| {
+        let order = |a: &Row, b: &Row| {
             (&a.source, &a.destination, a.family).cmp(&(&b.source, &b.destination, b.family))
-        });
+        };
+        if !rows.is_sorted_by(|a, b| order(a, b).is_le()) {
+            rows.sort_by(order);
+        }
         if self.filter.rules {
             for row in &mut rows {
                 row.rules = opening_rules(self.world, row);
@@ -320,19 +324,21 @@ fn row(
     destination: &GraphNode,
     (verdict, family): &Said,
 ) -> Option<Row> {
-    let cut = |set: &ConnectionSet| match &filter.ports {
-        Some(ports) => set.intersection(ports),
-        None => set.clone(),
+    let verdict = match &filter.ports {
+        None => Arc::clone(verdict),
+        Some(ports) => {
+            let cut = |set: &ConnectionSet| set.intersection(ports);
+            let (allowed, unknown) = (cut(&verdict.allowed), cut(&verdict.unknown));
+            if allowed.is_empty() && unknown.is_empty() {
+                return None;
+            }
+            Arc::new(Verdict { allowed, unknown })
+        }
     };
-    let (allowed, unknown) = (cut(&verdict.allowed), cut(&verdict.unknown));
-    if allowed.is_empty() && unknown.is_empty() {
-        return None;
-    }
     Some(Row {
         source: source.into(),
         destination: destination.into(),
-        allowed,
-        unknown,
+        verdict,
         family: *family,
         rules: Vec::new(),
     })
@@ -347,16 +353,15 @@ fn join(world: &World, rows: Vec<Row>, source: bool) -> Vec<Row> {
         return rows;
     }
     let parts = rows.into_iter().map(|row| {
-        let said = (row.allowed, row.unknown, row.family);
+        let said = (row.verdict, row.family);
         (row.source, row.destination, said)
     });
     join_ends(world, parts.collect(), source)
         .into_iter()
-        .map(|(source, destination, (allowed, unknown, family))| Row {
+        .map(|(source, destination, (verdict, family))| Row {
             source,
             destination,
-            allowed,
-            unknown,
+            verdict,
             family,
             rules: Vec::new(),
         })
@@ -461,7 +466,8 @@ fn opening_rules(world: &World, row: &Row) -> Vec<(String, Span)> {
             }
         }
     };
-    let set = if row.allowed.is_empty() { &row.unknown } else { &row.allowed };
+    let Verdict { allowed, unknown } = &*row.verdict;
+    let set = if allowed.is_empty() { unknown } else { allowed };
     let Some((protocol, port, _)) = set.ranges().next() else { return Vec::new() };
     let (sources, destinations) = (peers(&row.source), peers(&row.destination));
     // A pair that policies decide: not a pod and itself, nor a pod and its own node.

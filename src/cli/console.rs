@@ -134,9 +134,9 @@ pub(super) fn print(text: &str) {
     finish(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
 }
 
-/// Prints an answer piece by piece, and returns what the writer has to say of it.
+/// Prints an answer without colours piece by piece, and returns what the writer has to say of it.
 pub(super) fn print_by<R: Default>(write: impl FnOnce(&mut dyn Write) -> io::Result<R>) -> R {
-    let mut out = io::BufWriter::with_capacity(1 << 20, anstream::stdout().lock());
+    let mut out = io::BufWriter::with_capacity(1 << 20, io::stdout().lock());
     let (said, result) = match write(&mut out) {
         Ok(said) => (said, out.flush()),
         Err(error) => (R::default(), Err(error)),

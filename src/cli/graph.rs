@@ -34,7 +34,7 @@ pub(super) fn run(args: &GraphArgs, global: &Global) -> Status {
             }
         }
     }
-    if listing.unenforced || listing.rows.iter().any(|row| !row.unknown.is_empty()) {
+    if listing.unenforced || listing.rows.iter().any(|row| !row.verdict.unknown.is_empty()) {
         Status::Undetermined
     } else {
         Status::Success

@@ -28,7 +28,10 @@ pub(super) fn run(args: &ListArgs, global: &Global) -> Status {
     };
     let undetermined = if let Some(style) = style {
         let lister = Lister::new(world, &model, &filter);
-        console::print_by(|out| render::write_listing(world, &lister, style, out))
+        let (undetermined, footer) =
+            console::print_by(|out| render::write_listing(world, &lister, style, out));
+        console::print(&footer);
+        undetermined
     } else {
         let listing = list(world, &model, &filter);
         match args.output {
@@ -39,7 +42,7 @@ pub(super) fn run(args: &ListArgs, global: &Global) -> Status {
             }
             _ => console::print_json(&render::listing_json(world, &listing)),
         }
-        listing.rows.iter().any(|row| !row.unknown.is_empty())
+        listing.rows.iter().any(|row| !row.verdict.unknown.is_empty())
     };
     // The process ends here: to take a large model apart would only cost time.
     std::mem::forget(model);

@@ -8,13 +8,14 @@ use super::graph::{GraphNode, families, nodes_of_workloads, outside_nodes, outsi
 use super::kinds::family_index;
 use super::model::Model;
 use super::peer::Peer;
-use super::rows::Row;
+use super::rows::{Row, VerdictId};
 use super::verdict::Verdict;
 use crate::cluster::{Addresses, PodId};
 use crate::net::{Family, IpSet};
 use crate::policy::{Direction, PeerMatch};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
@@ -49,11 +50,23 @@ struct End {
     unknown: bool,
 }
 
+/// Verdicts that several pairs have.
+#[derive(Default)]
+struct Shared {
+    by_value: FxHashMap<Verdict, Arc<Verdict>>,
+    /// Of an egress and an ingress row; `None` where everything is denied.
+    by_id: FxHashMap<(VerdictId, VerdictId), Option<Arc<Verdict>>>,
+}
+
+/// A class, and what its partner's row and its own say, if that is known.
+type Partner = (ClassId, Option<VerdictId>, Option<VerdictId>);
+
 /// Which rows of one direction may say anything but "denied" of a class.
 #[derive(Default)]
 struct Naming {
-    /// By class: those that name it.
-    of: Vec<Vec<ClassId>>,
+    /// Those that name a class, and what they say of it: by class, in order.
+    starts: Vec<usize>,
+    named: Vec<(ClassId, VerdictId)>,
     /// Those that have to be asked, whatever the class.
     asked: Vec<ClassId>,
 }
@@ -104,18 +117,22 @@ impl<'m, 'a> Pairs<'m, 'a> {
             Direction::Egress => Direction::Ingress,
             Direction::Ingress => Direction::Egress,
         };
-        let mut classes: Vec<ClassId> = Vec::new();
+        let mut classes: Vec<Partner> = Vec::new();
         for family in Family::ALL {
             if self.model.classes.has(own.class, family) {
                 self.partners(own, direction, other_direction, family, &mut classes);
             }
         }
         classes.sort_unstable();
-        classes.dedup();
+        classes.dedup_by_key(|(class, ..)| *class);
+        // What a row says in one family is not what it says in another.
+        let one_family =
+            Family::ALL.into_iter().filter(|&f| self.model.classes.has(own.class, f)).count() == 1;
         let mut found = Vec::new();
-        let mut shared: FxHashMap<Verdict, Arc<Verdict>> = FxHashMap::default();
-        for class in classes {
-            let mut known: Option<(bool, Vec<Said>)> = None;
+        let mut shared = Shared::default();
+        for (class, mine, theirs) in classes {
+            let ids = [mine.filter(|_| one_family), theirs.filter(|_| one_family)];
+            let mut known: Option<(bool, SmallVec<[Said; 1]>)> = None;
             for &to in &self.of_class[class as usize] {
                 let other = self.ends[to as usize];
                 let open = own.free[direction.index()] && other.free[other_direction.index()];
@@ -124,11 +141,7 @@ impl<'m, 'a> Pairs<'m, 'a> {
                 }
                 // Ends of one class are alike but for what is known of their addresses.
                 if known.as_ref().is_none_or(|(unknown, _)| *unknown != other.unknown) {
-                    let (a, b) = match direction {
-                        Direction::Egress => (own, other),
-                        Direction::Ingress => (other, own),
-                    };
-                    let said = self.said(&Peer::Pod(a.pod), &Peer::Pod(b.pod), &mut shared);
+                    let said = self.between(own, other, direction, ids, &mut shared);
                     known = Some((other.unknown, said));
                 }
                 if let Some((_, said)) = &known {
@@ -147,34 +160,82 @@ impl<'m, 'a> Pairs<'m, 'a> {
         direction: Direction,
         other_direction: Direction,
         family: Family,
-        out: &mut Vec<ClassId>,
+        out: &mut Vec<Partner>,
     ) {
-        let none = |id| self.model.rows().verdicts[id as usize] == Verdict::none();
-        let row = self.model.rows().row(family, own.class, direction.index());
-        match row {
-            Row::Cells(default, cells) if none(*default) => {
-                out.extend(cells.iter().filter(|(_, id)| !none(*id)).map(|(class, _)| *class));
-            }
-            Row::Terms(terms) if none(terms.verdicts[0]) => {
-                for &selector in terms.selectors.iter().flatten() {
-                    out.extend(self.model.index.selected[selector as usize].of(family).yes.iter());
-                }
-            }
-            _ => {
-                let naming = &self.naming[other_direction.index()][family_index(family)];
-                out.extend(naming.of.get(own.class as usize).into_iter().flatten());
-                let skip_free = own.free[direction.index()] && !self.open;
-                let free = |class: &ClassId| {
-                    let first = self.of_class[*class as usize].first();
-                    first.is_some_and(|&at| self.ends[at as usize].free[other_direction.index()])
-                };
-                out.extend(naming.asked.iter().filter(|class| !(skip_free && free(class))));
+        let rows = self.model.rows();
+        let none = |id| rows.verdicts[id as usize] == Verdict::none();
+        let row = rows.row(family, own.class, direction.index());
+        if let Some(named) = row.exceptions(&self.model.index, family, none) {
+            out.extend(named.into_iter().map(|(class, id)| (class, Some(id), None)));
+            return;
+        }
+        // Towards most it says the same.
+        let mine = match row {
+            Row::Cells(default, cells) if cells.is_empty() => Some(*default),
+            _ => None,
+        };
+        let naming = &self.naming[other_direction.index()][family_index(family)];
+        let named = naming.of(own.class).iter();
+        out.extend(named.map(|&(class, theirs)| (class, mine, Some(theirs))));
+        let skip_free = own.free[direction.index()] && !self.open;
+        let free = |class: &ClassId| {
+            let first = self.of_class[*class as usize].first();
+            first.is_some_and(|&at| self.ends[at as usize].free[other_direction.index()])
+        };
+        let asked = naming.asked.iter().filter(|class| !(skip_free && free(class)));
+        out.extend(asked.map(|&class| (class, mine, None)));
+    }
+
+    /// What policies say of two workloads, where that is not that everything is denied.
+    /// The ids are what the rows of both say, as far as that is known.
+    fn between(
+        &self,
+        own: End,
+        other: End,
+        direction: Direction,
+        [mine, theirs]: [Option<VerdictId>; 2],
+        shared: &mut Shared,
+    ) -> SmallVec<[Said; 1]> {
+        let both = |family: &Family| {
+            let has = |end: End| self.model.classes.has(end.class, *family);
+            has(own) && has(other)
+        };
+        let mut common = Family::ALL.into_iter().filter(both);
+        let dataplane = &self.model.policies.dataplane;
+        let drops = !dataplane.dropped.is_empty() || !dataplane.maybe_dropped.is_empty();
+        // In one family alone what is said depends on two verdicts, and there are few of these.
+        if let (Some(family), None, false) = (common.next(), common.next(), drops)
+            && self.only.is_none_or(|only| only == family)
+        {
+            let rows = self.model.rows();
+            let id = |of: ClassId, direction: Direction, other: ClassId| {
+                let row = rows.row(family, of, direction.index());
+                row.get(other, &self.model.index, family)
+            };
+            let opposite = match direction {
+                Direction::Egress => Direction::Ingress,
+                Direction::Ingress => Direction::Egress,
+            };
+            let mine = mine.or_else(|| id(own.class, direction, other.class));
+            let theirs = theirs.or_else(|| id(other.class, opposite, own.class));
+            if let (Some(mine), Some(theirs)) = (mine, theirs) {
+                let known = shared.by_id.entry((mine, theirs)).or_insert_with(|| {
+                    let [mine, theirs] = [mine, theirs].map(|id| &rows.verdicts[id as usize]);
+                    let verdict = mine.and(theirs);
+                    (verdict != Verdict::none()).then(|| Arc::new(verdict))
+                });
+                return known.iter().map(|verdict| (Arc::clone(verdict), None)).collect();
             }
         }
+        let (a, b) = match direction {
+            Direction::Egress => (own, other),
+            Direction::Ingress => (other, own),
+        };
+        self.said(&Peer::Pod(a.pod), &Peer::Pod(b.pod), shared)
     }
 
     /// What policies say of a pair, where that is not that everything is denied.
-    fn said(&self, a: &Peer, b: &Peer, shared: &mut FxHashMap<Verdict, Arc<Verdict>>) -> Vec<Said> {
+    fn said(&self, a: &Peer, b: &Peer, shared: &mut Shared) -> SmallVec<[Said; 1]> {
         let verdicts: Vec<(Family, Verdict)> = families(self.model, a, b, self.only)
             .into_iter()
             .map(|family| (family, self.model.by_policy(a, b, family)))
@@ -183,7 +244,8 @@ impl<'m, 'a> Pairs<'m, 'a> {
         let count = if alike { 1 } else { verdicts.len() };
         let kept = verdicts.into_iter().take(count).filter(|(_, v)| *v != Verdict::none());
         kept.map(|(family, verdict)| {
-            let verdict = shared.entry(verdict).or_insert_with_key(|v| Arc::new(v.clone()));
+            let verdict =
+                shared.by_value.entry(verdict).or_insert_with_key(|v| Arc::new(v.clone()));
             (Arc::clone(verdict), (!alike).then_some(family))
         })
         .collect()
@@ -202,7 +264,7 @@ impl<'m, 'a> Pairs<'m, 'a> {
             return Vec::new();
         }
         let mut found = Vec::new();
-        let mut shared = FxHashMap::default();
+        let mut shared = Shared::default();
         let mut add = |node: GraphNode| {
             if let Some((a, b)) = outside_pair(self.model, own.pod, &node, direction) {
                 let said = self.said(&a, &b, &mut shared);
@@ -243,29 +305,62 @@ impl<'m, 'a> Pairs<'m, 'a> {
     }
 }
 
+/// How many names of classes are kept, some 8 bytes each: rows beyond have to be asked.
+const MOST_NAMED: usize = 48 << 20;
+
 impl Naming {
     fn new(model: &Model<'_>, direction: Direction, family: Family, of_class: &[Vec<u32>]) -> Self {
+        let mut naming = Self::default();
         let rows = model.rows();
-        let mut naming = Self { of: vec![Vec::new(); model.classes.len()], asked: Vec::new() };
-        if !model.classes.ids().any(|class| model.classes.has(class, family)) {
-            return naming;
-        }
-        for class in model.classes.ids() {
-            if of_class[class as usize].is_empty() || !model.classes.has(class, family) {
-                continue;
-            }
-            match rows.row(family, class, direction.index()) {
-                Row::Cells(default, cells)
-                    if rows.verdicts[*default as usize] == Verdict::none() =>
-                {
-                    for &(named, _) in cells {
-                        naming.of[named as usize].push(class);
-                    }
+        let classes: Vec<ClassId> = model
+            .classes
+            .ids()
+            .filter(|&class| {
+                !of_class[class as usize].is_empty() && model.classes.has(class, family)
+            })
+            .collect();
+        let names: Vec<Option<Vec<(ClassId, VerdictId)>>> = classes
+            .par_iter()
+            .map(|&class| {
+                let row = rows.row(family, class, direction.index());
+                row.exceptions(&model.index, family, |id| {
+                    rows.verdicts[id as usize] == Verdict::none()
+                })
+            })
+            .collect();
+        let mut starts = vec![0; model.classes.len() + 1];
+        let mut left = MOST_NAMED;
+        let mut kept = Vec::new();
+        for (class, names) in classes.into_iter().zip(names) {
+            match names {
+                Some(names) if names.len() <= left => {
+                    left -= names.len();
+                    names.iter().for_each(|&(named, _)| starts[named as usize + 1] += 1);
+                    kept.push((class, names));
                 }
                 _ => naming.asked.push(class),
             }
         }
+        for at in 1..starts.len() {
+            starts[at] += starts[at - 1];
+        }
+        let mut next = starts.clone();
+        naming.named = vec![(0, 0); MOST_NAMED - left];
+        for (class, names) in kept {
+            for (named, verdict) in names {
+                let place = &mut next[named as usize];
+                naming.named[*place] = (class, verdict);
+                *place += 1;
+            }
+        }
+        naming.starts = starts;
         naming
+    }
+
+    /// Those that name a class.
+    fn of(&self, class: ClassId) -> &[(ClassId, VerdictId)] {
+        let at = class as usize;
+        &self.named[self.starts[at]..self.starts[at + 1]]
     }
 }
 

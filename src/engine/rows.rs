@@ -62,6 +62,40 @@ impl Row {
         }
     }
 
+    /// The classes that it says something else of than `is_none`, with what it says; `None` if that is
+    /// so by default, or computed when asked for.
+    pub(super) fn exceptions(
+        &self,
+        index: &Index<'_>,
+        family: Family,
+        is_none: impl Fn(VerdictId) -> bool,
+    ) -> Option<Vec<(ClassId, VerdictId)>> {
+        match self {
+            Self::Cells(default, cells) if is_none(*default) => {
+                Some(cells.iter().copied().filter(|(_, verdict)| !is_none(*verdict)).collect())
+            }
+            Self::Terms(terms) if terms.verdicts.first().is_some_and(|&id| is_none(id)) => {
+                let mut matched: Vec<(ClassId, usize)> = Vec::new();
+                for (term, selectors) in terms.selectors.iter().enumerate() {
+                    for &selector in selectors {
+                        let yes = &index.selected[selector as usize].of(family).yes;
+                        matched.extend(yes.iter().map(|class| (class, 1 << term)));
+                    }
+                }
+                if terms.selectors.iter().map(Vec::len).sum::<usize>() > 1 {
+                    matched.sort_unstable();
+                }
+                let classes = matched.chunk_by(|a, b| a.0 == b.0);
+                let verdicts = classes.map(|own| {
+                    let bits = own.iter().fold(0, |bits, (_, bit)| bits | bit);
+                    (own[0].0, terms.verdicts[bits])
+                });
+                Some(verdicts.filter(|(_, verdict)| !is_none(*verdict)).collect())
+            }
+            Self::Cells(..) | Self::Terms(_) | Self::OnDemand => None,
+        }
+    }
+
     /// Gives every verdict another number.
     fn renumber(&mut self, number: impl Fn(VerdictId) -> VerdictId) {
         match self {

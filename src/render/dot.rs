@@ -92,11 +92,11 @@ pub fn dot(world: &World, listing: &Listing, title: &str) -> String {
                 RowEnd::Workload { id, .. } => node_id(*id),
                 other => others.get(&other.name(world, Length::Full)).cloned().unwrap_or_default(),
             };
-            let mut label = row.allowed.to_string();
-            if row.allowed.is_empty() {
-                label = format!("undetermined: {}", row.unknown);
-            } else if !row.unknown.is_empty() {
-                label = format!("{label}\nundetermined: {}", row.unknown);
+            let mut label = row.verdict.allowed.to_string();
+            if row.verdict.allowed.is_empty() {
+                label = format!("undetermined: {}", row.verdict.unknown);
+            } else if !row.verdict.unknown.is_empty() {
+                label = format!("{label}\nundetermined: {}", row.verdict.unknown);
             }
             if let Some(family) = row.family {
                 label = format!("{label}\n{family} only");
@@ -111,7 +111,7 @@ pub fn dot(world: &World, listing: &Listing, title: &str) -> String {
             let edge = graph.edge(end(&row.source), end(&row.destination));
             let mut attributes = edge.attributes();
             attributes.set("label", &quote(&label), false);
-            if row.allowed.is_empty() {
+            if row.verdict.allowed.is_empty() {
                 attributes.set_style(Style::Dashed);
             }
         }

@@ -208,8 +208,8 @@ pub fn listing_json(world: &World, listing: &Listing) -> Value {
             json!({
                 "source": end(world, &row.source),
                 "destination": end(world, &row.destination),
-                "allowed": ports(&row.allowed),
-                "undetermined": ports(&row.unknown),
+                "allowed": ports(&row.verdict.allowed),
+                "undetermined": ports(&row.verdict.unknown),
                 "family": row.family.map(|family| family.to_string()),
                 "rules": row.rules.iter().map(|(text, span)| {
                     json!({ "text": text, "at": place(world, *span) })

@@ -5,9 +5,11 @@ use super::table::{self, cell, count};
 use crate::analysis::{Length, Lister, Listing, Row, RowEnd, World};
 use crate::cluster::WorkloadId;
 use crate::enforcement::Enforcement;
+use crate::engine::Verdict;
 use crate::net::{ConnectionSet, Family};
 use crate::policy::Certainty;
 use rayon::prelude::*;
+use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::ControlFlow;
@@ -26,20 +28,21 @@ pub enum ListStyle {
     Csv,
 }
 
-/// Writes a list row by row. Returns whether anything in it is undetermined.
+/// Writes a list row by row. Returns whether anything in it is undetermined, and what is to be said
+/// below it.
 pub fn write_listing(
     world: &World,
     lister: &Lister<'_, '_, '_>,
     style: ListStyle,
     out: &mut dyn io::Write,
-) -> io::Result<bool> {
-    let names = Names::new(world);
+) -> io::Result<(bool, String)> {
+    let names = Names::new(world, style);
     let mut written = Ok(());
     let mut undetermined = false;
     if style == ListStyle::Csv {
         out.write_all(CSV_HEADER.as_bytes())?;
         let each = |rows: Vec<Row>| {
-            (rows.iter().any(|row| !row.unknown.is_empty()), csv_rows(&names, &rows))
+            (rows.iter().any(|row| !row.verdict.unknown.is_empty()), csv_rows(&names, &rows))
         };
         let _ = lister.by_source(each, |parts| {
             undetermined |= parts.iter().any(|(unknown, _)| *unknown);
@@ -47,7 +50,7 @@ pub fn write_listing(
             if written.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         });
         written?;
-        return Ok(undetermined);
+        return Ok((undetermined, String::new()));
     }
     let unknown = lister.may_be_undetermined();
     let mut table = Table { style, unknown, start: Vec::new(), rows: 0, layout: None, out };
@@ -62,8 +65,7 @@ pub fn write_listing(
     };
     written?;
     table.finish()?;
-    out.write_all(footer(world, &lister.summary()).as_bytes())?;
-    Ok(undetermined)
+    Ok((undetermined, footer(world, &lister.summary())))
 }
 
 /// The longest start of a table by which its columns are laid out.
@@ -209,7 +211,7 @@ struct Shown {
     source: Arc<str>,
     destination: Arc<str>,
     ports: Arc<str>,
-    unknown: String,
+    unknown: Arc<str>,
     rules: String,
 }
 
@@ -230,15 +232,22 @@ impl Shown {
 struct Names<'w> {
     world: &'w World,
     workloads: Vec<Arc<str>>,
+    /// The same as fields of CSV, if that is what they are for.
+    quoted: Vec<String>,
     /// By namespace: its workloads that have pods.
     members: Vec<Vec<WorkloadId>>,
 }
 
 impl<'w> Names<'w> {
-    fn new(world: &'w World) -> Self {
+    fn new(world: &'w World, style: ListStyle) -> Self {
         let cluster = &world.cluster;
         let ids: Vec<WorkloadId> = cluster.workload_ids().collect();
-        let workloads = ids.par_iter().map(|&id| cluster.workload_name(id).into()).collect();
+        let workloads: Vec<Arc<str>> =
+            ids.par_iter().map(|&id| cluster.workload_name(id).into()).collect();
+        let quoted = match style {
+            ListStyle::Csv => workloads.par_iter().map(|name| csv_field(name)).collect(),
+            ListStyle::Joined | ListStyle::Each | ListStyle::Wide => Vec::new(),
+        };
         let mut members = vec![Vec::new(); cluster.namespaces.len()];
         for id in ids {
             let workload = cluster.workload(id);
@@ -246,7 +255,7 @@ impl<'w> Names<'w> {
                 members[workload.namespace.index()].push(id);
             }
         }
-        Self { world, workloads, members }
+        Self { world, workloads, quoted, members }
     }
 
     fn of(&self, end: &RowEnd, length: Length) -> Arc<str> {
@@ -259,7 +268,8 @@ impl<'w> Names<'w> {
 
 /// Ports, and the family if they are about one.
 fn ports(row: &Row) -> Arc<str> {
-    let set = if row.allowed.is_empty() { "-".into() } else { row.allowed.to_string() };
+    let allowed = &row.verdict.allowed;
+    let set = if allowed.is_empty() { "-".into() } else { allowed.to_string() };
     match row.family {
         Some(family) => format!("{set} ({family} only)").into(),
         None => set.into(),
@@ -270,14 +280,34 @@ fn or_empty(set: &ConnectionSet) -> String {
     if set.is_empty() { String::new() } else { set.to_string() }
 }
 
+/// What verdicts are called: many rows have the same one.
+#[derive(Default)]
+struct Said {
+    /// By the place of the verdict in memory, which the rows at hand keep.
+    known: FxHashMap<(*const Verdict, Option<Family>), (Arc<str>, Arc<str>)>,
+}
+
+impl Said {
+    /// Allowed ports, and undetermined ones.
+    fn of(&mut self, row: &Row) -> (Arc<str>, Arc<str>) {
+        let key = (Arc::as_ptr(&row.verdict), row.family);
+        let words = || (ports(row), or_empty(&row.verdict.unknown).into());
+        self.known.entry(key).or_insert_with(words).clone()
+    }
+}
+
 fn each(names: &Names<'_>, rows: &[Row]) -> Vec<Shown> {
+    let mut said = Said::default();
     rows.iter()
-        .map(|row| Shown {
-            source: names.of(&row.source, Length::Short),
-            destination: names.of(&row.destination, Length::Short),
-            ports: ports(row),
-            unknown: or_empty(&row.unknown),
-            rules: rules(names.world, row),
+        .map(|row| {
+            let (ports, unknown) = said.of(row);
+            Shown {
+                source: names.of(&row.source, Length::Short),
+                destination: names.of(&row.destination, Length::Short),
+                ports,
+                unknown,
+                rules: rules(names.world, row),
+            }
         })
         .collect()
 }
@@ -292,7 +322,7 @@ fn rules(world: &World, row: &Row) -> String {
 }
 
 /// What rows must share to be joined.
-type Key<'r> = (&'r RowEnd, &'r ConnectionSet, &'r ConnectionSet, Option<Family>);
+type Key<'r> = (&'r RowEnd, &'r Verdict, Option<Family>);
 
 /// Joins rows with equal destination and ports: all workloads of a namespace become `shop/*`.
 fn join(names: &Names<'_>, rows: &[Row]) -> Vec<Shown> {
@@ -300,9 +330,10 @@ fn join(names: &Names<'_>, rows: &[Row]) -> Vec<Shown> {
     let namespace_of = |id: WorkloadId| cluster.workload(id).namespace;
     let mut by_destination: BTreeMap<Key<'_>, Vec<&Row>> = BTreeMap::new();
     for row in rows {
-        let key = (&row.destination, &row.allowed, &row.unknown, row.family);
+        let key = (&row.destination, &*row.verdict, row.family);
         by_destination.entry(key).or_default().push(row);
     }
+    let mut said = Said::default();
     let mut out = Vec::new();
     for ((destination, ..), mut rows) in by_destination {
         rows.sort_by(|a, b| a.source.cmp(&b.source));
@@ -343,13 +374,14 @@ fn join(names: &Names<'_>, rows: &[Row]) -> Vec<Shown> {
             }
         }
         let Some(first) = rows.first() else { continue };
-        let (to, open) = (names.of(destination, Length::Short), ports(first));
+        let to = names.of(destination, Length::Short);
+        let (open, unknown) = said.of(first);
         for source in sources {
             out.push(Shown {
                 source,
                 destination: Arc::clone(&to),
                 ports: Arc::clone(&open),
-                unknown: or_empty(&first.unknown),
+                unknown: Arc::clone(&unknown),
                 rules: String::new(),
             });
         }
@@ -361,16 +393,36 @@ const CSV_HEADER: &str = "source,destination,allowed,undetermined,family\n";
 
 /// Rows as CSV.
 fn csv_rows(names: &Names<'_>, rows: &[Row]) -> String {
-    let mut writer = csv::Writer::from_writer(Vec::new());
+    let mut said: FxHashMap<(*const Verdict, Option<Family>), String> = FxHashMap::default();
+    let mut out = String::new();
     for row in rows {
-        let _ = writer.write_record([
-            &*names.of(&row.source, Length::Full),
-            &*names.of(&row.destination, Length::Full),
-            &or_empty(&row.allowed),
-            &or_empty(&row.unknown),
-            &row.family.map(|family| family.to_string()).unwrap_or_default(),
-        ]);
+        for end in [&row.source, &row.destination] {
+            match end {
+                RowEnd::Workload { id, pods: None } => out.push_str(&names.quoted[id.index()]),
+                end => out.push_str(&csv_field(&end.name(names.world, Length::Full))),
+            }
+            out.push(',');
+        }
+        let rest = said.entry((Arc::as_ptr(&row.verdict), row.family)).or_insert_with(|| {
+            let Verdict { allowed, unknown } = &*row.verdict;
+            let family = row.family.map(|family| family.to_string()).unwrap_or_default();
+            csv_line(&[&or_empty(allowed), &or_empty(unknown), &family])
+        });
+        out.push_str(rest);
     }
+    out
+}
+
+/// A field, in quotes if it needs them.
+fn csv_field(text: &str) -> String {
+    let mut line = csv_line(&[text]);
+    line.truncate(line.len() - 1);
+    line
+}
+
+fn csv_line(fields: &[&str]) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let _ = writer.write_record(fields);
     super::questions::finish_csv(writer)
 }
 
@@ -378,7 +430,7 @@ fn csv_rows(names: &Names<'_>, rows: &[Row]) -> String {
 pub fn listing_markdown(world: &World, listing: &Listing) -> String {
     let mut out =
         String::from("| Source | Destination | Ports | Undetermined |\n|---|---|---|---|\n");
-    for row in join(&Names::new(world), &listing.rows) {
+    for row in join(&Names::new(world, ListStyle::Joined), &listing.rows) {
         out.push_str(&format!(
             "| {} | {} | {} | {} |\n",
             cell(&row.source),
