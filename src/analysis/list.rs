@@ -133,7 +133,8 @@ pub struct Lister<'w, 'm, 'a> {
     world: &'w World,
     model: &'m Model<'a>,
     filter: &'w Filter,
-    namespace: Option<Option<NamespaceId>>,
+    /// What the filter asks for by name, if anything; an unknown namespace has no workload.
+    namespace: Option<Vec<NamespaceId>>,
     pairs: Pairs<'m, 'a>,
     /// The parts of each workload, by their places among the pairs' workloads.
     workloads: Vec<Range<usize>>,
@@ -156,7 +157,8 @@ impl<'w, 'm, 'a> Lister<'w, 'm, 'a> {
         });
         let workloads = workloads.collect();
         let namespace = filter.namespace.as_deref();
-        let namespace = namespace.map(|name| world.cluster.find_namespace(name));
+        let namespace =
+            namespace.map(|name| world.cluster.find_namespace(name).into_iter().collect());
         Self { world, model, filter, namespace, pairs, workloads }
     }
 
@@ -240,7 +242,7 @@ impl<'w, 'm, 'a> Lister<'w, 'm, 'a> {
     fn keep(&self, node: &GraphNode) -> bool {
         let GraphNode::Workload { workload, pods, .. } = node else { return false };
         let own = self.world.cluster.workload(*workload).namespace;
-        self.namespace.is_none_or(|wanted| wanted == Some(own))
+        self.namespace.as_ref().is_none_or(|wanted| wanted.contains(&own))
             && self.filter.pods.as_ref().is_none_or(|all| pods.iter().any(|p| all.contains(p)))
     }
 

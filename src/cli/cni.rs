@@ -13,8 +13,8 @@ pub(super) fn run(args: &CniArgs, global: &Global) -> Status {
         Err(status) => return status,
     };
     match args.output {
-        InventoryFormat::Text => console::print(&render::cni_text(&world)),
-        InventoryFormat::Json => console::print_json(&render::cni_json(&world)),
+        InventoryFormat::Text => console::print(&render::cni_text(world)),
+        InventoryFormat::Json => console::print_json(&render::cni_json(world)),
     }
     let unknown = world.cni.as_ref().is_none_or(|cni| {
         cni.profile.enforcement == Enforcement::Unknown || world.policies.dataplane.unknown_enforcer

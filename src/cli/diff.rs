@@ -13,11 +13,11 @@ pub(super) fn run(args: &DiffArgs, global: &Global) -> Status {
         Ok(world) => world,
         Err(status) => return status,
     };
-    let diff = cni_diff(&world, world.cni.as_ref(), Some(&args.to_cni));
+    let diff = cni_diff(world, world.cni.as_ref(), Some(&args.to_cni));
     match args.output {
-        DiffFormat::Text => console::print(&render::cni_diff_text(&world, &diff)),
-        DiffFormat::Json => console::print_json(&render::cni_diff_json(&world, &diff)),
-        DiffFormat::Md => console::print(&render::cni_diff_markdown(&world, &diff)),
+        DiffFormat::Text => console::print(&render::cni_diff_text(world, &diff)),
+        DiffFormat::Json => console::print_json(&render::cni_diff_json(world, &diff)),
+        DiffFormat::Md => console::print(&render::cni_diff_markdown(world, &diff)),
     }
     let known = |row: &DiffRow| row.change.turn() != Turn::Undetermined;
     if diff.rows.is_empty() && diff.apart.is_empty() {

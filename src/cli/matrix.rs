@@ -33,14 +33,14 @@ pub(super) fn run(args: &MatrixArgs, global: &Global) -> Status {
         return console::usage_error(&message, Some(&help));
     }
     let model = Model::new(&world.cluster, &world.policies);
-    let table = truth_table(&world, &model, &port, within);
+    let table = truth_table(world, &model, &port, within);
     if table.names.is_empty() {
         let place = within.map(|name| format!(" in namespace `{name}`")).unwrap_or_default();
         return console::usage_error(&format!("there are no pods{place}"), None);
     }
     match args.output {
-        MatrixFormat::Text => console::print(&render::truth_table_text(&world, &table)),
-        MatrixFormat::Json => console::print_json(&render::truth_table_json(&world, &table)),
+        MatrixFormat::Text => console::print(&render::truth_table_text(world, &table)),
+        MatrixFormat::Json => console::print_json(&render::truth_table_json(world, &table)),
         MatrixFormat::Csv => console::print(&render::truth_table_csv(&table)),
     }
     if table.cells.iter().flatten().any(|cell| *cell == Some(Decision::Unknown)) {

@@ -369,7 +369,9 @@ fn plan_pods(
         let Meta { name, namespace, owner, span, .. } = pod.meta;
         let namespace = namespace.unwrap_or_else(|| Arc::clone(&assumptions.default_namespace));
         let (at, via) = match &last {
-            Some((other, at, via)) if other.is_of(&owner, &namespace, &pod.shape.labels) => {
+            Some((other, at, via))
+                if other.is_of(owner.as_ref(), &namespace, &pod.shape.labels) =>
+            {
                 (*at, Arc::clone(via))
             }
             _ => {
@@ -410,10 +412,8 @@ struct Sibling {
 }
 
 impl Sibling {
-    fn is_of(&self, owner: &Option<Owner>, namespace: &Arc<str>, labels: &Labels) -> bool {
-        owner.as_ref() == Some(&self.owner)
-            && *namespace == self.namespace
-            && *labels == self.labels
+    fn is_of(&self, owner: Option<&Owner>, namespace: &Arc<str>, labels: &Labels) -> bool {
+        owner == Some(&self.owner) && *namespace == self.namespace && *labels == self.labels
     }
 }
 

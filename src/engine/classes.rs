@@ -10,7 +10,7 @@ use crate::policy::{
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
 
-/// Every distinct peer selector and port name of the rules that are considered, and what they match.
+/// Every distinct peer selector of the rules that are considered, and what they match.
 ///
 /// Invariant: the lists are in the order of first mention, so that results do not depend on
 /// hashing.
@@ -20,7 +20,9 @@ pub(super) struct Index<'a> {
     /// By peer selector: the classes that it matches.
     pub(super) selected: Vec<Selection>,
     /// By rule, if it is considered.
-    rules: Vec<Option<FastRule>>,
+    pub(super) rules: Vec<Option<FastRule>>,
+    /// Distinct port names.
+    pub(super) names: Vec<(Protocol, &'a str)>,
 }
 
 /// A rule with its selectors and names looked up.
@@ -80,13 +82,6 @@ impl<'a> Mentioned<'a> {
                 }
             },
         }
-    }
-}
-
-impl Index<'_> {
-    /// A rule of a policy that selects a pod that is considered.
-    pub(super) fn rule(&self, id: RuleId) -> Option<&FastRule> {
-        self.rules[id.index()].as_ref()
     }
 }
 
@@ -165,12 +160,14 @@ impl Classes {
     }
 }
 
-/// Sorts pods, ascending, into classes.
+/// Sorts pods, ascending, into classes. With `every_label` they are told apart by all of their labels,
+/// so that a class is whole to any selector of pods; then the kinds are returned as well.
 pub(super) fn classify<'a>(
     cluster: &'a ClusterState,
     policies: &'a PolicySet,
     pods: &[PodId],
-) -> (Index<'a>, Classes) {
+    every_label: bool,
+) -> (Index<'a>, Classes, Option<Kinds<'a>>) {
     let tiers = policies.tiers.iter().chain(&policies.firewalls);
     let ordered: Vec<PolicyId> = tiers.flat_map(|tier| tier.policies.iter().copied()).collect();
     // Of a few pods most policies select none, and their rules do not matter.
@@ -196,9 +193,15 @@ pub(super) fn classify<'a>(
     }
     let Mentioned { peers, names, .. } = mentioned;
     let subjects = considered.iter().map(|&id| &policies.policy(id).subject);
-    let kinds = Kinds::new(cluster, policies, pods, &peers, subjects, &names.values);
+    let kinds = Kinds::new(cluster, policies, pods, &peers, subjects, &names.values, every_label);
     let selected: Vec<Selection> = peers.par_iter().map(|peer| kinds.select(peer)).collect();
-    let classes = Classes::new(cluster, policies, pods, &considered, &kinds, &selected);
+    let classes =
+        Classes::new(cluster, policies, pods, &considered, &kinds, &selected, every_label);
+    if every_label {
+        // Each kind is a class of its own, by the same number.
+        let index = Index { peers, selected, rules, names: names.values };
+        return (index, classes, Some(kinds));
+    }
     let class_of_kind: Vec<ClassId> = kinds.first.iter().map(|&pod| classes.of(pod)).collect();
     let bound = classes.len();
     let set =
@@ -212,7 +215,7 @@ pub(super) fn classify<'a>(
             Selection::Each(each) => Selection::Each(Box::new([both(&each[0]), both(&each[1])])),
         })
         .collect();
-    (Index { peers, selected, rules }, classes)
+    (Index { peers, selected, rules, names: names.values }, classes, None)
 }
 
 impl Classes {
@@ -223,6 +226,7 @@ impl Classes {
         considered: &[PolicyId],
         kinds: &Kinds<'_>,
         selected: &[Selection],
+        apart: bool,
     ) -> Self {
         let subjections = subjections(cluster, policies, considered, kinds);
         let mut matched = vec![0_u128; kinds.len()];
@@ -262,7 +266,7 @@ impl Classes {
                     left_alone,
                     names,
                     families,
-                    matched: matched[kind],
+                    matched: if apart { number_of(kind) } else { matched[kind] },
                 });
                 if class as usize == classes.representative.len() {
                     classes.representative.push(kinds.first[kind]);

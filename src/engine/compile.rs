@@ -6,9 +6,10 @@ use super::model::{Model, Question, View};
 use super::rows::{LocalRow, MOST_TERMS, RowBuilder, Rows, Terms};
 use super::verdict::Verdict;
 use crate::net::{ConnectionSet, Family};
-use crate::policy::{Certainty, Closed, Combine, Direction};
+use crate::policy::{Certainty, Closed, Combine, Direction, PolicyId};
 use rayon::prelude::*;
 use rustc_hash::FxHashMap;
+use std::borrow::Cow;
 
 /// How many bytes long rows may take, unless a caller says so.
 pub(super) const LONG_ROWS: usize = 256 << 20;
@@ -83,17 +84,21 @@ impl Model<'_> {
     }
 
     fn row_key(&self, class: ClassId, direction: Direction) -> RowKey {
-        let id = self.classes.subjection_of[class as usize][direction.index()];
-        let subjection = &self.classes.subjections[id as usize];
+        let subjection = self.classes.subjection_of[class as usize][direction.index()];
+        let own = self.row_sees_more(class, direction);
+        RowKey { subjection, direction, class: own.then_some(class) }
+    }
+
+    /// Whether a row of a class is not that of every class with the same policies.
+    pub(super) fn row_sees_more(&self, class: ClassId, direction: Direction) -> bool {
         let sees_more = |rule: &FastRule| {
             let named = rule.ports.as_ref().is_some_and(|ports| !ports.names.is_empty());
             rule.own.is_some() || direction == Direction::Ingress && named
         };
-        let left_alone = self.classes.left_alone[class as usize] || self.is_on_node(class);
-        let own = left_alone
+        self.classes.left_alone[class as usize]
+            || self.is_on_node(class)
             || self.policies.dataplane.closed == Closed::Unselected
-            || self.rules_of(subjection, direction).any(sees_more);
-        RowKey { subjection: id, direction, class: own.then_some(class) }
+            || self.rules_of(self.subjection(class, direction), direction).any(sees_more)
     }
 
     pub(super) fn rules_of<'m>(
@@ -101,14 +106,14 @@ impl Model<'_> {
         subjection: &'m Subjection,
         direction: Direction,
     ) -> impl Iterator<Item = &'m FastRule> {
-        let policies = subjection.policies.iter().map(|&(id, _)| self.policies.policy(id));
+        let policies = subjection.policies.iter().map(|&(id, _)| self.policy(id));
         let rules = policies.flat_map(move |policy| &policy.rules[direction.index()]);
         rules.filter_map(|&id| self.rule(id))
     }
 
     fn selected(&self, rule: &FastRule, family: Family) -> impl Iterator<Item = &Selected> {
         let peers = rule.peers.iter().flatten();
-        peers.map(move |&peer| self.index.selected[peer as usize].of(family))
+        peers.map(move |&peer| self.matched(peer, family))
     }
 
     /// How many cells a row has at most.
@@ -132,7 +137,30 @@ impl Model<'_> {
             return LocalRow::on_demand();
         }
         let ask = |other| self.evaluate(&Question { subject, direction, other, family }, false);
-        let subjection = self.subjection(subject, direction);
+        let mut row = RowBuilder::new(ask(View::Nobody));
+        for class in self.named(subject, direction, family, None) {
+            let verdict = row.id(ask(View::Class(class)));
+            row.set(class, verdict);
+        }
+        row.cells()
+    }
+
+    /// The classes that a rule of a class is about, or that it may take for something else than anybody,
+    /// ascending; of one policy alone if that is given.
+    pub(super) fn named(
+        &self,
+        subject: ClassId,
+        direction: Direction,
+        family: Family,
+        only: Option<PolicyId>,
+    ) -> Vec<ClassId> {
+        let mut subjection = Cow::Borrowed(self.subjection(subject, direction));
+        if let Some(only) = only {
+            let own = subjection.policies.iter().filter(|(id, _)| *id == only);
+            let policies = own.copied().collect();
+            subjection = Cow::Owned(Subjection { policies, ..Subjection::default() });
+        }
+        let subjection = &*subjection;
         let mut differ: Vec<ClassId> = Vec::new();
         for rule in self.rules_of(subjection, direction) {
             for selected in self.selected(rule, family) {
@@ -155,12 +183,7 @@ impl Model<'_> {
         }
         differ.sort_unstable();
         differ.dedup();
-        let mut row = RowBuilder::new(ask(View::Nobody));
-        for class in differ {
-            let verdict = row.id(ask(View::Class(class)));
-            row.set(class, verdict);
-        }
-        row.cells()
+        differ
     }
 
     /// A row of nothing but NetworkPolicies that are sure of all they say: a union of ports.
@@ -186,7 +209,7 @@ impl Model<'_> {
         let mut terms: Vec<(ConnectionSet, Vec<u32>)> = Vec::new();
         let nobody = Question { subject, direction, other: View::Nobody, family };
         for &(id, sure) in &subjection.policies {
-            let policy = self.policies.policy(id);
+            let policy = self.policy(id);
             if !sure || self.is_firewall(id) || self.combine(id) != Some(Combine::Union) {
                 return None;
             }
@@ -198,7 +221,7 @@ impl Model<'_> {
                 let fast = self.rule(rule)?;
                 let named = fast.ports.as_ref().is_some_and(|ports| !ports.names.is_empty());
                 if fast.own.is_some()
-                    || self.policies.rule(rule).doubt.is_some()
+                    || self.declared(rule).doubt.is_some()
                     || named && direction == Direction::Egress
                 {
                     return None;
@@ -225,7 +248,7 @@ impl Model<'_> {
             self.as_enforced(Verdict { allowed, unknown: ConnectionSet::empty() }, family)
         };
         let mut row = RowBuilder::new(open(&mut std::iter::empty()));
-        let classes_of = |selector: u32| &self.index.selected[selector as usize].of(family).yes;
+        let classes_of = |selector: u32| &self.matched(selector, family).yes;
         let size: usize =
             terms.iter().flat_map(|(_, selectors)| selectors).map(|&s| classes_of(s).len()).sum();
         let few = FEW_CELLS.min(self.classes.len() / 2);
@@ -254,14 +277,13 @@ impl Model<'_> {
         let mut known: FxHashMap<Vec<u32>, u32> = FxHashMap::default();
         for own in matched.chunk_by(|a, b| a.0 == b.0) {
             let here: Vec<u32> = own.iter().map(|&(_, term)| term).collect();
-            let id = match known.get(&here) {
-                Some(&id) => id,
-                None => {
-                    let mut ports = here.iter().map(|&term| &terms[term as usize].0);
-                    let id = row.id(open(&mut ports));
-                    known.insert(here, id);
-                    id
-                }
+            let id = if let Some(&id) = known.get(&here) {
+                id
+            } else {
+                let mut ports = here.iter().map(|&term| &terms[term as usize].0);
+                let id = row.id(open(&mut ports));
+                known.insert(here, id);
+                id
             };
             row.set(own[0].0, id);
         }

@@ -17,7 +17,7 @@ use crate::cluster::{
 use crate::net::{ConnectionSet, Family, IpSet, Protocol};
 use crate::policy::{NamespaceMatch, PeerMatch, PodsMatch, PolicySet, Reach};
 use rayon::prelude::*;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::ops::Range;
@@ -105,6 +105,22 @@ impl<'a> Vocabulary<'a> {
         }
     }
 
+    /// All labels that there are.
+    fn add_labels(&mut self, cluster: &'a ClusterState) {
+        let mut seen: FxHashSet<*const (Arc<str>, Arc<str>)> = FxHashSet::default();
+        for pod in &cluster.pods {
+            let pairs = pod.labels.pairs();
+            if pairs.is_empty() || !seen.insert(pairs.as_ptr()) {
+                continue;
+            }
+            for (key, value) in pairs {
+                let key = self.keys.id(key);
+                let next = u32::try_from(self.values.len()).unwrap_or(u32::MAX - 1) + 1;
+                self.values.entry((key, value)).or_insert(next);
+            }
+        }
+    }
+
     /// The mentioned labels among these, by key.
     fn mentioned(&self, pairs: &[(Arc<str>, Arc<str>)]) -> Box<[(u32, u32)]> {
         let mut found: Vec<(u32, u32)> = pairs
@@ -118,12 +134,13 @@ impl<'a> Vocabulary<'a> {
         found.into()
     }
 
-    fn read(&self, requirement: &Requirement) -> Option<Wanted> {
-        let key = self.keys.get(&&*requirement.key)?;
+    fn read(&self, requirement: &Requirement) -> Wanted {
+        // A key that no pod has is like any other that none has.
+        let key = self.keys.get(&&*requirement.key).unwrap_or(u32::MAX);
         let value = |value: &Arc<str>| self.values.get(&(key, &**value)).copied();
         let mut values: Vec<u32> = requirement.values.iter().filter_map(value).collect();
         values.sort_unstable();
-        Some(Wanted { key, operator: requirement.operator, values })
+        Wanted { key, operator: requirement.operator, values }
     }
 }
 
@@ -279,7 +296,7 @@ pub(super) struct Kinds<'a> {
     /// Groups by a label that they have, and by a key alone.
     by_label: FxHashMap<(u32, u32), Vec<u32>>,
     by_key: FxHashMap<u32, Vec<u32>>,
-    kinds: Interner<Kind>,
+    distinct: Interner<Kind>,
     /// The kind of each pod that is considered.
     pub(super) of: Vec<u32>,
     /// The first pod of each kind.
@@ -301,8 +318,12 @@ impl<'a> Kinds<'a> {
         peers: &[&'a PeerMatch],
         subjects: impl Iterator<Item = &'a PodsMatch>,
         port_names: &[(Protocol, &str)],
+        every_label: bool,
     ) -> Self {
         let mut vocabulary = Vocabulary::default();
+        if every_label {
+            vocabulary.add_labels(cluster);
+        }
         let selectors = peers.iter().filter_map(|peer| match peer {
             PeerMatch::Pods(pods) => Some(pods),
             _ => None,
@@ -330,7 +351,7 @@ impl<'a> Kinds<'a> {
             ranges: vec![0..0; cluster.namespaces.len()],
             by_label: FxHashMap::default(),
             by_key: FxHashMap::default(),
-            kinds: Interner::default(),
+            distinct: Interner::default(),
             of: Vec::with_capacity(pods.len()),
             first: Vec::new(),
             of_group: Members::new(&[], 0),
@@ -420,9 +441,9 @@ impl<'a> Kinds<'a> {
                 left_alone: policies.dataplane.leaves_alone(id),
                 itself: (as_nodes && pod.host_network).then_some(id),
             };
-            let before = self.kinds.values.len();
-            let kind = self.kinds.id(kind);
-            if self.kinds.values.len() > before {
+            let before = self.distinct.values.len();
+            let kind = self.distinct.id(kind);
+            if self.distinct.values.len() > before {
                 self.first.push(id);
             }
             self.of.push(kind);
@@ -431,22 +452,22 @@ impl<'a> Kinds<'a> {
             axis.occupied.sort_unstable();
             axis.occupied.dedup();
         }
-        let groups: Vec<u32> = self.kinds.values.iter().map(|kind| kind.group).collect();
+        let groups: Vec<u32> = self.distinct.values.iter().map(|kind| kind.group).collect();
         self.of_group = Members::new(&groups, self.groups.values.len());
         self.of_part = [0, 1].map(|at: usize| {
-            let parts: Vec<u32> = self.kinds.values.iter().map(|kind| kind.parts[at]).collect();
+            let parts: Vec<u32> = self.distinct.values.iter().map(|kind| kind.parts[at]).collect();
             Members::new(&parts, self.axes[at].parts.values.len())
         });
     }
 
     pub(super) fn len(&self) -> usize {
-        self.kinds.values.len()
+        self.distinct.values.len()
     }
 
     /// The part of a kind that makes a verdict besides what selectors match: its port names' numbers,
     /// its families, and whether policies leave it alone.
     pub(super) fn traits_of(&self, kind: usize) -> (u32, u32, bool, bool) {
-        let kind = &self.kinds.values[kind];
+        let kind = &self.distinct.values[kind];
         let host_network = self.groups.values[kind.group as usize].host_network;
         (kind.names, kind.families, kind.left_alone, host_network)
     }
@@ -460,11 +481,7 @@ impl<'a> Kinds<'a> {
 
     fn groups_of(&self, selector: &PodsMatch) -> [Vec<u32>; 2] {
         let requirements = selector.pods.requirements().iter();
-        let Some(wanted) =
-            requirements.map(|r| self.vocabulary.read(r)).collect::<Option<Vec<Wanted>>>()
-        else {
-            return Default::default();
-        };
+        let wanted: Vec<Wanted> = requirements.map(|r| self.vocabulary.read(r)).collect();
         let mut found: [Vec<u32>; 2] = Default::default();
         let fits = |group: u32| {
             let group = &self.groups.values[group as usize];
@@ -545,12 +562,34 @@ impl<'a> Kinds<'a> {
         }
     }
 
+    /// Whether a selector is about all of every kind or none of it, though it was not there when pods
+    /// were sorted.
+    pub(super) fn is_whole(&self, peer: &PeerMatch) -> bool {
+        match peer {
+            PeerMatch::Pods(_) => true,
+            PeerMatch::Addresses(set, _) => Family::ALL.into_iter().all(|family| {
+                let axis = &self.axes[family_index(family)];
+                let border = |at: IpAddr| {
+                    let piece = axis.piece(at);
+                    let cut = piece > 0 && axis.pieces[piece - 1].0 == at;
+                    // A cut through a piece that nobody has an address in cuts nobody.
+                    let at = axis.occupied.partition_point(|(own, _)| *own < piece);
+                    cut || axis.occupied.get(at).is_none_or(|(own, _)| *own != piece)
+                };
+                set.ranges(family)
+                    .into_iter()
+                    .all(|(first, last)| border(first) && next_address(last).is_none_or(border))
+            }),
+            PeerMatch::Nodes(_) | PeerMatch::Domains(_) | PeerMatch::Placed(_) => false,
+        }
+    }
+
     fn at(&self, peer: &PeerMatch, set: &IpSet, reach: Reach, family: Family) -> [Vec<u32>; 2] {
         let at = family_index(family);
         let axis = &self.axes[at];
         let mut found: [Vec<u32>; 2] = Default::default();
         let reached = |kind: u32| {
-            let group = self.kinds.values[kind as usize].group;
+            let group = self.distinct.values[kind as usize].group;
             let host_network = self.groups.values[group as usize].host_network;
             if host_network { reach.nodes } else { reach.pods }
         };
@@ -573,7 +612,7 @@ impl<'a> Kinds<'a> {
 
     fn as_nodes(&self, peer: &PeerMatch, family: Family) -> [Vec<u32>; 2] {
         let mut found: [Vec<u32>; 2] = Default::default();
-        for (kind, of) in (0..).zip(&self.kinds.values) {
+        for (kind, of) in (0..).zip(&self.distinct.values) {
             if let Some(id) = of.itself {
                 match matching::peer(self.cluster, peer, &Peer::Pod(id), family) {
                     Matched::Yes => found[0].push(kind),

@@ -25,6 +25,7 @@ mod rows;
 mod set;
 mod trace;
 mod verdict;
+mod what_if;
 
 pub use difference::{Difference, differences, undecided};
 pub use graph::GraphNode;
@@ -35,3 +36,4 @@ pub use trace::{
     DirectionTrace, NearMiss, Outcome, PeerMiss, PolicyTrace, RuleTrace, Step, Trace, trace,
 };
 pub use verdict::{Decision, Unknown, Verdict};
+pub use what_if::{Change, Delta, NewPolicy, RowDelta, Uncompiled};

@@ -1,32 +1,39 @@
 //! The fast engine: whole verdicts, computed for classes of pods.
 
 use super::classes::{ClassId, Classes, FastRule, Index, Subjection, classify};
+use super::kinds::{Kinds, Selected};
 use super::matching::{self, Matched};
 use super::peer::Peer;
 use super::rows::Rows;
 use super::verdict::{Decision, Unknown, Verdict};
+use super::what_if::Edited;
 use crate::cluster::{ClusterState, PodId, named_addresses, private_addresses};
 use crate::net::{ConnectionSet, DomainPattern, Family, IpSet, Protocol};
 use crate::policy::{
-    Action, Certainty, Closed, Combine, Direction, PeerMatch, PolicyId, PolicySet, RuleId, Tier,
+    Action, Certainty, Closed, Combine, Direction, PeerMatch, Policy, PolicyId, PolicySet, Rule,
+    RuleId, Tier,
 };
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// A cluster and its policies, ready for questions.
 pub struct Model<'a> {
     pub(super) cluster: &'a ClusterState,
     pub(super) policies: &'a PolicySet,
-    pub(super) index: Index<'a>,
-    pub(super) classes: Classes,
+    pub(super) index: Arc<Index<'a>>,
+    pub(super) classes: Arc<Classes>,
+    /// Kinds of pods, of a model that can be asked what a change would do.
+    pub(super) kinds: Option<Arc<Kinds<'a>>>,
+    /// One policy as it would be.
+    pub(super) edited: Option<Edited>,
     /// What each class may open to and accept from each other, once that is asked.
     pub(super) rows: OnceLock<Rows>,
     /// Which tier a policy is in; firewalls follow the tiers.
-    tier_of: Vec<usize>,
+    pub(super) tier_of: Arc<[usize]>,
     /// Where sets of outside addresses are cut.
-    cuts: OnceLock<Vec<IpSet>>,
+    pub(super) cuts: OnceLock<Vec<IpSet>>,
     /// How many bytes long rows may take.
     pub(super) row_budget: usize,
 }
@@ -74,7 +81,23 @@ impl<'a> Model<'a> {
     /// A model for questions between these pods, ascending, and anything that is no pod: policies that
     /// select none of them are not looked at. Asking about another pod is an error of the caller.
     pub fn of_pods(cluster: &'a ClusterState, policies: &'a PolicySet, pods: &[PodId]) -> Self {
-        let (index, classes) = classify(cluster, policies, pods);
+        Self::sorted(cluster, policies, pods, false)
+    }
+
+    /// A model that can be asked what a change of one policy would do, see [`Model::what_if`]: it keeps
+    /// pods apart by all of their labels.
+    pub fn editable(cluster: &'a ClusterState, policies: &'a PolicySet) -> Self {
+        let pods: Vec<PodId> = cluster.pod_ids().collect();
+        Self::sorted(cluster, policies, &pods, true)
+    }
+
+    fn sorted(
+        cluster: &'a ClusterState,
+        policies: &'a PolicySet,
+        pods: &[PodId],
+        editable: bool,
+    ) -> Self {
+        let (index, classes, kinds) = classify(cluster, policies, pods, editable);
         let mut tier_of = vec![0; policies.policies.len()];
         for (at, tier) in policies.tiers.iter().chain(&policies.firewalls).enumerate() {
             for policy in &tier.policies {
@@ -83,7 +106,18 @@ impl<'a> Model<'a> {
         }
         let (rows, cuts) = (OnceLock::new(), OnceLock::new());
         let row_budget = super::compile::LONG_ROWS;
-        Self { cluster, policies, index, classes, rows, tier_of, cuts, row_budget }
+        Self {
+            cluster,
+            policies,
+            index: Arc::new(index),
+            classes: Arc::new(classes),
+            kinds: kinds.map(Arc::new),
+            edited: None,
+            rows,
+            tier_of: tier_of.into(),
+            cuts,
+            row_budget,
+        }
     }
 
     /// The same with at most this many bytes (some 256 MiB if not said) for rows in which many classes
@@ -181,6 +215,9 @@ impl<'a> Model<'a> {
     }
 
     pub(super) fn subjection(&self, class: ClassId, direction: Direction) -> &Subjection {
+        if let Some(own) = self.edited.as_ref().and_then(|edited| edited.subjections.get(&class)) {
+            return &own[direction.index()];
+        }
         let id = self.classes.subjection_of[class as usize][direction.index()];
         &self.classes.subjections[id as usize]
     }
@@ -283,12 +320,11 @@ impl<'a> Model<'a> {
     ) -> Cow<'_, Verdict> {
         let rows = self.rows();
         let row = rows.row(family, subject, direction.index());
-        match row.get(other, &self.index, family) {
-            Some(verdict) => Cow::Borrowed(&rows.verdicts[verdict as usize]),
-            None => {
-                let other = View::Class(other);
-                Cow::Owned(self.evaluate(&Question { subject, direction, other, family }, false))
-            }
+        if let Some(verdict) = row.get(other, &self.index, family) {
+            Cow::Borrowed(&rows.verdicts[verdict as usize])
+        } else {
+            let other = View::Class(other);
+            Cow::Owned(self.evaluate(&Question { subject, direction, other, family }, false))
         }
     }
 
@@ -391,18 +427,26 @@ impl<'a> Model<'a> {
 
     /// The policies in tiers before this one, and the others.
     fn split<'s>(&self, policies: &'s [Asked], tier: usize) -> (&'s [Asked], &'s [Asked]) {
-        let before = |(policy, _): &Asked| self.tier_of[policy.index()] < tier;
+        let before = |(policy, _): &Asked| self.tier_at(*policy) < tier;
         policies.split_at(policies.partition_point(before))
+    }
+
+    /// The tier of a policy, by its place; one that is new is a NetworkPolicy.
+    pub(super) fn tier_at(&self, id: PolicyId) -> usize {
+        self.tier_of.get(id.index()).copied().unwrap_or_else(|| {
+            let union = |tier: &Tier| tier.combine == Combine::Union;
+            self.policies.tiers.iter().position(union).unwrap_or(0)
+        })
     }
 
     /// Whether a policy is asked beside the tiers.
     pub(super) fn is_firewall(&self, id: PolicyId) -> bool {
-        self.tier_of[id.index()] >= self.policies.tiers.len()
+        self.tier_at(id) >= self.policies.tiers.len()
     }
 
     /// How the policies of a policy's tier combine.
     pub(super) fn combine(&self, id: PolicyId) -> Option<Combine> {
-        self.tier(self.tier_of[id.index()]).map(|tier| tier.combine)
+        self.tier(self.tier_at(id)).map(|tier| tier.combine)
     }
 
     /// The tier of a number, or the firewall.
@@ -419,8 +463,8 @@ impl<'a> Model<'a> {
             Closed::Unselected => {
                 let all = Direction::ALL.into_iter().flat_map(|direction| {
                     let isolating = move |(id, _): &&Asked| {
-                        let tier = self.tier_of[id.index()];
-                        let policy = self.policies.policy(*id);
+                        let tier = self.tier_at(*id);
+                        let policy = self.policy(*id);
                         tier < self.policies.tiers.len() && policy.isolates[direction.index()]
                     };
                     self.subjection(class, direction).policies.iter().filter(isolating)
@@ -457,18 +501,18 @@ impl<'a> Model<'a> {
 
     fn first_match(&self, sets: &mut Sets, policies: &[Asked], asked: &Question<'_>) {
         let mut passed = ConnectionSet::empty();
-        let order = |(id, _): &Asked| self.policies.policy(*id).order;
+        let order = |(id, _): &Asked| self.policy(*id).order;
         for rivals in policies.chunk_by(|a, b| order(a) == order(b)) {
             // Of policies of equal priority that match, any one may decide.
             let mut undecided = sets.undecided.clone();
             for &(policy, about) in rivals {
                 let mut own = sets.undecided.clone();
-                for &id in &self.policies.policy(policy).rules[asked.direction.index()] {
+                for &id in &self.policy(policy).rules[asked.direction.index()] {
                     let Some(sure) = self.rule_matches(id, asked) else {
                         continue;
                     };
                     let here = self.ports(id, asked).intersection(&own);
-                    let rule = self.policies.rule(id);
+                    let rule = self.declared(id);
                     match rule.action {
                         Action::Allow => sets.may_allow = sets.may_allow.union(&here),
                         Action::Deny => sets.may_deny = sets.may_deny.union(&here),
@@ -490,7 +534,7 @@ impl<'a> Model<'a> {
         let (mut selected, mut selected_maybe) = (false, false);
         let (mut yes, mut maybe) = (ConnectionSet::empty(), ConnectionSet::empty());
         for &(id, about) in policies {
-            let policy = self.policies.policy(id);
+            let policy = self.policy(id);
             selected |= about;
             selected_maybe |= !about;
             if policy.isolates[asked.direction.index()] {
@@ -505,7 +549,7 @@ impl<'a> Model<'a> {
                     continue;
                 };
                 let ports = self.ports(rule, asked);
-                let sure = sure && about && self.policies.rule(rule).doubt.is_none();
+                let sure = sure && about && self.declared(rule).doubt.is_none();
                 let set = if sure { &mut yes } else { &mut maybe };
                 *set = set.union(&ports);
             }
@@ -528,9 +572,37 @@ impl<'a> Model<'a> {
         sets.undecided = rest;
     }
 
+    /// A policy, as it would be.
+    pub(super) fn policy(&self, id: PolicyId) -> &Policy {
+        match &self.edited {
+            Some(edited) if edited.id == id => &edited.policy,
+            _ => self.policies.policy(id),
+        }
+    }
+
+    /// A rule, as it would be.
+    pub(super) fn declared(&self, id: RuleId) -> &Rule {
+        match (&self.edited, id.index().checked_sub(self.policies.rules.len())) {
+            (Some(edited), Some(at)) => &edited.rules[at],
+            _ => self.policies.rule(id),
+        }
+    }
+
     /// A rule of a policy that selects a pod at hand.
     pub(super) fn rule(&self, id: RuleId) -> Option<&FastRule> {
-        self.index.rule(id)
+        match (&self.edited, id.index().checked_sub(self.policies.rules.len())) {
+            (Some(edited), Some(at)) => edited.fast.get(at),
+            _ => self.index.rules[id.index()].as_ref(),
+        }
+    }
+
+    /// The classes that a peer selector matches.
+    pub(super) fn matched(&self, selector: u32, family: Family) -> &Selected {
+        let selector = selector as usize;
+        match (&self.edited, selector.checked_sub(self.index.selected.len())) {
+            (Some(edited), Some(at)) => edited.selected[at].of(family),
+            _ => self.index.selected[selector].of(family),
+        }
     }
 
     /// Whether a rule is about both ends: for sure, maybe (`Some(false)`), or not.
@@ -556,7 +628,7 @@ impl<'a> Model<'a> {
         for &selector in selectors {
             match other {
                 View::Class(class) => {
-                    let selected = self.index.selected[selector as usize].of(family);
+                    let selected = self.matched(selector, family);
                     if selected.yes.contains(class) {
                         return Some(true);
                     }

@@ -281,7 +281,9 @@ impl<'m, 'a> Pairs<'m, 'a> {
                 Some(cuts) => whole.atoms(cuts.iter().flatten().copied()),
                 None => self.model.atoms(whole),
             };
-            atoms.into_iter().for_each(|atom| add(GraphNode::External(atom)));
+            for atom in atoms {
+                add(GraphNode::External(atom));
+            }
         }
         found
     }
@@ -335,7 +337,9 @@ impl Naming {
             match names {
                 Some(names) if names.len() <= left => {
                     left -= names.len();
-                    names.iter().for_each(|&(named, _)| starts[named as usize + 1] += 1);
+                    for &(named, _) in &names {
+                        starts[named as usize + 1] += 1;
+                    }
                     kept.push((class, names));
                 }
                 _ => naming.asked.push(class),

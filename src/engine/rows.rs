@@ -171,14 +171,14 @@ pub(super) struct Rows {
     pub(super) verdicts: Vec<Verdict>,
     ids: FxHashMap<Verdict, VerdictId>,
     /// Distinct rows, by family.
-    rows: [Vec<Row>; 2],
+    distinct: [Vec<Row>; 2],
     /// By class and direction: the place of its row.
     of: Vec<[u32; 2]>,
 }
 
 impl Rows {
     pub(super) fn new(of: Vec<[u32; 2]>) -> Self {
-        Self { verdicts: Vec::new(), ids: FxHashMap::default(), rows: Default::default(), of }
+        Self { verdicts: Vec::new(), ids: FxHashMap::default(), distinct: Default::default(), of }
     }
 
     /// Adds the rows of a family, in order.
@@ -188,7 +188,7 @@ impl Rows {
             row.renumber(|own| ids[own as usize]);
             row
         });
-        self.rows[family_index(family)] = rows.collect();
+        self.distinct[family_index(family)] = rows.collect();
     }
 
     fn id(&mut self, verdict: Verdict) -> VerdictId {
@@ -200,6 +200,6 @@ impl Rows {
     }
 
     pub(super) fn row(&self, family: Family, class: ClassId, direction: usize) -> &Row {
-        &self.rows[family_index(family)][self.of[class as usize][direction] as usize]
+        &self.distinct[family_index(family)][self.of[class as usize][direction] as usize]
     }
 }

@@ -280,11 +280,14 @@ fn or_empty(set: &ConnectionSet) -> String {
     if set.is_empty() { String::new() } else { set.to_string() }
 }
 
+/// A verdict by its place in memory, and the family that it is about.
+type VerdictKey = (*const Verdict, Option<Family>);
+
 /// What verdicts are called: many rows have the same one.
 #[derive(Default)]
 struct Said {
     /// By the place of the verdict in memory, which the rows at hand keep.
-    known: FxHashMap<(*const Verdict, Option<Family>), (Arc<str>, Arc<str>)>,
+    known: FxHashMap<VerdictKey, (Arc<str>, Arc<str>)>,
 }
 
 impl Said {
@@ -393,7 +396,7 @@ const CSV_HEADER: &str = "source,destination,allowed,undetermined,family\n";
 
 /// Rows as CSV.
 fn csv_rows(names: &Names<'_>, rows: &[Row]) -> String {
-    let mut said: FxHashMap<(*const Verdict, Option<Family>), String> = FxHashMap::default();
+    let mut said: FxHashMap<VerdictKey, String> = FxHashMap::default();
     let mut out = String::new();
     for row in rows {
         for end in [&row.source, &row.destination] {

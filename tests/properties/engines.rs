@@ -3,7 +3,7 @@
 use super::clusters::{PORTS, Random, cluster, name};
 use kubereach::cluster::{ClusterState, PodId, Selector};
 use kubereach::engine::reference::{Flow, evaluate};
-use kubereach::engine::{Decision, Model, Peer, Step, common_families, trace};
+use kubereach::engine::{Change, Decision, Model, NewPolicy, Peer, Step, common_families, trace};
 use kubereach::net::{ConnectionSet, DomainPattern, IpSet, Protocol, Wildcard};
 use kubereach::policy::{
     Action, Certainty, Closed, Combine, Direction, NamespaceMatch, PeerForm, PeerMatch,
@@ -444,4 +444,130 @@ fn more_policies_allow_rules_never_close_and_isolation_never_opens() {
             }
         }
     }
+}
+
+/// A policy of one of the kinds that a random cluster has, for a cluster with the same namespaces.
+fn new_policy(r: &mut Random, cluster: &ClusterState, set: &PolicySet) -> Option<NewPolicy> {
+    let ordinary: Vec<PolicyId> = (0..set.policies.len())
+        .map(PolicyId::new)
+        .filter(|&id| set.policy(id).kind == PolicyKind::NetworkPolicy)
+        .collect();
+    if ordinary.is_empty() {
+        return None;
+    }
+    // Parts of several policies that are there: subject of one, rules of another.
+    let (a, b) = (set.policy(*r.pick(&ordinary)), set.policy(*r.pick(&ordinary)));
+    let mut policy = a.clone();
+    policy.isolates = [r.one_in(2), r.one_in(2)];
+    policy.counts = policy.isolates;
+    if r.one_in(4) {
+        policy.subject.pods = Selector::everything();
+    }
+    if r.one_in(4) && !cluster.namespaces.is_empty() {
+        policy.subject.namespaces = NamespaceMatch::Is(kubereach::cluster::NamespaceId::new(
+            r.below(cluster.namespaces.len()),
+        ));
+    }
+    let rules = Direction::ALL.map(|direction| {
+        let rules = b.rules[direction.index()].iter().map(|&id| set.rule(id).clone());
+        rules.filter(|_| !r.one_in(3)).collect()
+    });
+    Some(NewPolicy { policy, rules })
+}
+
+/// The policies with a change made.
+fn changed(set: &PolicySet, change: &Change) -> PolicySet {
+    let mut set = set.clone();
+    let put = |set: &mut PolicySet, id: PolicyId, new: &NewPolicy| {
+        let mut policy = new.policy.clone();
+        policy.rules = Default::default();
+        for direction in Direction::ALL {
+            for rule in &new.rules[direction.index()] {
+                policy.rules[direction.index()].push(RuleId::new(set.rules.len()));
+                set.rules.push(Rule { policy: id, ..rule.clone() });
+            }
+        }
+        if id.index() == set.policies.len() {
+            set.policies.push(policy);
+            let tier = set.tiers.iter_mut().find(|tier| tier.combine == Combine::Union);
+            tier.expect("a tier").policies.push(id);
+        } else {
+            set.policies[id.index()] = policy;
+        }
+    };
+    match change {
+        Change::Remove(id) => {
+            for tier in &mut set.tiers {
+                tier.policies.retain(|own| own != id);
+            }
+        }
+        Change::Replace(id, new) => put(&mut set, *id, new),
+        Change::Add(new) => {
+            let id = PolicyId::new(set.policies.len());
+            put(&mut set, id, new);
+        }
+    }
+    set
+}
+
+#[test]
+fn what_if_tells_what_a_compile_would() {
+    let (compared, uncompiled) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let clusters = clusters();
+    (0..clusters).into_par_iter().for_each(|seed| {
+        let mut r = Random::new(seed ^ 0x3333_0000);
+        let cluster = cluster(&mut r);
+        let mut policies = compile(&cluster);
+        if r.one_in(2) {
+            habits(&mut r, &cluster, &mut policies);
+        }
+        if r.one_in(2) {
+            add_tiers(&mut r, &mut policies);
+        }
+        let Some(new) = new_policy(&mut r, &cluster, &policies) else { return };
+        let union = policies.tiers.iter().find(|tier| tier.combine == Combine::Union);
+        let ids = &union.expect("a tier").policies;
+        let change = match r.below(3) {
+            _ if ids.is_empty() => Change::Add(new),
+            0 => Change::Remove(*r.pick(ids)),
+            1 => Change::Replace(*r.pick(ids), new),
+            _ => Change::Add(new),
+        };
+        let model = Model::editable(&cluster, &policies);
+        let Ok(delta) = model.what_if(&change) else {
+            uncompiled.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        let policies = changed(&policies, &change);
+        let after = Model::new(&cluster, &policies);
+        for a in cluster.pod_ids() {
+            for b in cluster.pod_ids() {
+                let (source, destination) = (Peer::Pod(a), Peer::Pod(b));
+                for family in common_families(&cluster, &source, &destination) {
+                    let said =
+                        [&model, &after].map(|m| m.directions(&source, &destination, family));
+                    for (at, direction) in Direction::ALL.into_iter().enumerate() {
+                        let (own, other) = if at == 0 { (a, b) } else { (b, a) };
+                        let (own, other) = (model.class_id(own), model.class_id(other));
+                        let told = delta.of(own, direction, other, family);
+                        let (old, new) = (&said[0][at], &said[1][at]);
+                        match told {
+                            Some([x, y]) => {
+                                assert_eq!(
+                                    (x, y),
+                                    (old, new),
+                                    "seed {seed} {direction} {change:?}"
+                                );
+                            }
+                            None => assert_eq!(old, new, "seed {seed} {direction} {change:?}"),
+                        }
+                        compared.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            }
+        }
+    });
+    println!("{compared:?} rows and ends compared, {uncompiled:?} changes need a compile");
+    assert!(compared.into_inner() as u64 > clusters * 20);
+    assert!((uncompiled.into_inner() as u64) < clusters / 3);
 }
