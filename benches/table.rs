@@ -12,6 +12,7 @@ use kubereach::engine::{Change, Decision, Model, NewPolicy};
 use kubereach::manifest::{InputPath, load};
 use kubereach::net::{Family, Protocol};
 use kubereach::policy::{Direction, PolicyId, PolicySet, compile};
+use serde::Serialize;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -47,13 +48,16 @@ fn main() -> io::Result<()> {
         };
         show("wc -l", lines)?;
         let program = || Command::new(env!("CARGO_BIN_EXE_kubereach"));
-        let can = || {
+        let can = |path: &Path| {
             let mut command = program();
             command.arg("can").args(&ends).args(["--port", "8000", "--cni", "calico", "-f"]);
-            command.arg(&path);
+            command.arg(path);
             command
         };
-        show("can, cold", median(&mut || run(&mut can())))?;
+        show("can, cold", median(&mut || run(&mut can(&path))))?;
+        if let Some(json) = as_json(&path, bytes)? {
+            show("can, cold, from JSON", median(&mut || run(&mut can(&json))))?;
+        }
         let list = |form: &'static [&'static str]| {
             median(&mut || {
                 run(program().arg("list").args(form).args(["--cni", "calico", "-f"]).arg(&path))
@@ -62,7 +66,7 @@ fn main() -> io::Result<()> {
         show("list", list(&[]))?;
         show("list, one line per pair (csv)", list(&["-o", "csv"]))?;
         in_memory(&path, &mut show)?;
-        match peak(&can()) {
+        match peak(&can(&path)) {
             Some(kib) => {
                 let beyond = kib.saturating_sub(bytes / 1024) / 1024;
                 writeln!(out, "  {:48} {beyond:>6} MiB", "memory beyond the file, can")?;
@@ -85,6 +89,23 @@ fn dump(folder: &Path, word: &str) -> io::Result<(PathBuf, Vec<String>)> {
     let mut parts = word.split(',').map(str::to_owned);
     let path = parts.next().unwrap_or_default().into();
     Ok((path, parts.collect()))
+}
+
+/// The same dump as `kubectl get -o json` prints it, beside the YAML; of a large one that takes too much
+/// memory.
+fn as_json(path: &Path, bytes: u64) -> io::Result<Option<PathBuf>> {
+    if bytes > 100_000_000 {
+        return Ok(None);
+    }
+    let value: serde_json::Value =
+        serde_yaml::from_reader(File::open(path)?).map_err(io::Error::other)?;
+    let json = std::env::temp_dir().join("kubereach-table").join("dump.json");
+    let mut file = BufWriter::new(File::create(&json)?);
+    let form = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    value.serialize(&mut serde_json::Serializer::with_formatter(&mut file, form))?;
+    file.write_all(b"\n")?;
+    file.flush()?;
+    Ok(Some(json))
 }
 
 fn run(command: &mut Command) -> Duration {

@@ -12,7 +12,7 @@ use crate::engine::{
     GraphNode, Model, Pairs, Peer, Said, Verdict, common_families, in_blocks, trace,
 };
 use crate::net::{ConnectionSet, DomainPattern, Family, IpSet};
-use crate::policy::{Direction, PolicySet};
+use crate::policy::{Certainty, Direction, PolicySet};
 use petgraph::graph::{DiGraph, NodeIndex};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -125,6 +125,12 @@ pub fn listed_policies(world: &World) -> Cow<'_, PolicySet> {
     }
     let mut policies = world.policies.clone();
     policies.dataplane.unknown_enforcer = false;
+    for unpoliced in &mut policies.dataplane.unpoliced {
+        // In a family that may be left alone what is denied is as undetermined, and no more.
+        if *unpoliced == Certainty::Maybe {
+            *unpoliced = Certainty::No;
+        }
+    }
     Cow::Owned(policies)
 }
 
@@ -167,10 +173,15 @@ impl<'w, 'm, 'a> Lister<'w, 'm, 'a> {
         self.model.may_be_undetermined()
     }
 
+    /// Whether policies deny something, and nobody knows whether anything enforces that.
+    pub fn is_unenforced(&self) -> bool {
+        self.world.policies.dataplane.unknown_enforcer && self.pairs.is_anything_isolated()
+    }
+
     /// All that is said of a list but its rows.
     pub fn summary(&self) -> Listing {
         let (pairs, open_pairs) = self.pairs.counts();
-        let unenforced = self.world.policies.dataplane.unknown_enforcer;
+        let unenforced = self.is_unenforced();
         let mut listing = Listing { pairs, open_pairs, unenforced, ..Listing::default() };
         let cluster = &self.world.cluster;
         for id in cluster.workload_ids() {

@@ -163,6 +163,11 @@ fn finish(result: io::Result<()>) {
     }
 }
 
+/// Says something beside the answer.
+pub(super) fn note(text: &str) {
+    error_line(&format!("\x1b[1;32mnote\x1b[0m: {text}"));
+}
+
 fn error_line(text: &str) {
     let _ = writeln!(anstream::stderr().lock(), "{text}");
 }

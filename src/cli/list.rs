@@ -31,7 +31,12 @@ pub(super) fn run(args: &ListArgs, global: &Global) -> Status {
         let (undetermined, footer) =
             console::print_by(|out| render::write_listing(world, &lister, style, out));
         console::print(&footer);
-        undetermined
+        if style == ListStyle::Csv && lister.is_unenforced() && !global.quiet {
+            console::note(
+                "what policies deny is not listed, and undetermined: nobody knows whether anything enforces them (`--cni NAME`)",
+            );
+        }
+        undetermined || lister.is_unenforced()
     } else {
         let listing = list(world, &model, &filter);
         match args.output {
@@ -42,13 +47,9 @@ pub(super) fn run(args: &ListArgs, global: &Global) -> Status {
             }
             _ => console::print_json(&render::listing_json(world, &listing)),
         }
-        listing.rows.iter().any(|row| !row.verdict.unknown.is_empty())
+        listing.unenforced || listing.rows.iter().any(|row| !row.verdict.unknown.is_empty())
     };
     // The process ends here: to take a large model apart would only cost time.
     std::mem::forget(model);
-    if undetermined || world.policies.dataplane.unknown_enforcer {
-        Status::Undetermined
-    } else {
-        Status::Success
-    }
+    if undetermined { Status::Undetermined } else { Status::Success }
 }

@@ -23,6 +23,9 @@ pub(super) struct Index<'a> {
     pub(super) rules: Vec<Option<FastRule>>,
     /// Distinct port names.
     pub(super) names: Vec<(Protocol, &'a str)>,
+    /// Peer selectors of rules that have no effect: addresses and names in them are still some that a
+    /// list of everything has.
+    pub(super) idle: Vec<&'a PeerMatch>,
 }
 
 /// A rule with its selectors and names looked up.
@@ -68,16 +71,16 @@ impl<'a> Mentioned<'a> {
             ports: match &rule.ports {
                 Ports::Any => None,
                 Ports::Of(list) => {
-                    let mut ports =
-                        FastPorts { numbers: ConnectionSet::empty(), names: Vec::new() };
+                    let (mut numbers, mut names) = (Vec::new(), Vec::new());
                     for port in list {
                         match &port.matches {
-                            PortMatch::Numbers(set) => ports.numbers = ports.numbers.union(set),
+                            PortMatch::Numbers(set) => numbers.push(set),
                             PortMatch::Named { protocol, name } => {
-                                ports.names.push(self.names.id((*protocol, &**name)));
+                                names.push(self.names.id((*protocol, &**name)));
                             }
                         }
                     }
+                    let ports = FastPorts { numbers: ConnectionSet::union_of(numbers), names };
                     Some(ports)
                 }
             },
@@ -192,6 +195,7 @@ pub(super) fn classify<'a>(
         }
     }
     let Mentioned { peers, names, .. } = mentioned;
+    let idle = if whole { idle(policies, &rules) } else { Vec::new() };
     let subjects = considered.iter().map(|&id| &policies.policy(id).subject);
     let kinds = Kinds::new(cluster, policies, pods, &peers, subjects, &names.values, every_label);
     let selected: Vec<Selection> = peers.par_iter().map(|peer| kinds.select(peer)).collect();
@@ -199,7 +203,7 @@ pub(super) fn classify<'a>(
         Classes::new(cluster, policies, pods, &considered, &kinds, &selected, every_label);
     if every_label {
         // Each kind is a class of its own, by the same number.
-        let index = Index { peers, selected, rules, names: names.values };
+        let index = Index { peers, selected, rules, names: names.values, idle };
         return (index, classes, Some(kinds));
     }
     let class_of_kind: Vec<ClassId> = kinds.first.iter().map(|&pod| classes.of(pod)).collect();
@@ -215,7 +219,17 @@ pub(super) fn classify<'a>(
             Selection::Each(each) => Selection::Each(Box::new([both(&each[0]), both(&each[1])])),
         })
         .collect();
-    (Index { peers, selected, rules, names: names.values }, classes, None)
+    (Index { peers, selected, rules, names: names.values, idle }, classes, None)
+}
+
+/// Peer selectors of rules that are not considered.
+fn idle<'a>(policies: &'a PolicySet, rules: &[Option<FastRule>]) -> Vec<&'a PeerMatch> {
+    let idle = policies.rules.iter().zip(rules).filter(|(_, fast)| fast.is_none());
+    let peers = idle.filter_map(|(rule, _)| match &rule.peers {
+        Peers::Of(list) => Some(list),
+        Peers::Any => None,
+    });
+    peers.flatten().map(|selector| &selector.matches).collect()
 }
 
 impl Classes {

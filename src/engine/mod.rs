@@ -10,6 +10,15 @@
 //!                         ├─ Model::verdict       every port at once ─▶ Verdict
 //!                         └─ trace                (protocol, port)   ─▶ which rules, and why not
 //! ```
+//!
+//! Inside of a model, pods are sorted by what rules can see of them, and a direction of each class is
+//! compiled to a row:
+//!
+//! ```text
+//!   pods ─▶ kinds ─▶ classes ─▶ rows ─┬─ verdict, decide   what two pods may open
+//!                                     ├─ Pairs             what one workload may open to all others
+//!                                     └─ what_if           which rows a change of one policy alters
+//! ```
 
 mod classes;
 mod compile;

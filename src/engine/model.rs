@@ -193,7 +193,7 @@ impl<'a> Model<'a> {
 
     /// Every distinct set of addresses that a rule names.
     pub fn address_blocks(&self) -> impl Iterator<Item = &IpSet> {
-        self.index.peers.iter().filter_map(|peer| match peer {
+        self.index.peers.iter().chain(&self.index.idle).filter_map(|peer| match peer {
             PeerMatch::Addresses(set, _) => Some(set),
             PeerMatch::Pods(_)
             | PeerMatch::Placed(_)
@@ -204,7 +204,7 @@ impl<'a> Model<'a> {
 
     /// Every distinct domain name, or pattern of names, that a rule is about.
     pub fn domain_patterns(&self) -> BTreeSet<&DomainPattern> {
-        let lists = self.index.peers.iter().filter_map(|peer| match peer {
+        let lists = self.index.peers.iter().chain(&self.index.idle).filter_map(|peer| match peer {
             PeerMatch::Domains(names) => Some(names),
             PeerMatch::Pods(_)
             | PeerMatch::Placed(_)

@@ -101,6 +101,11 @@ impl<'m, 'a> Pairs<'m, 'a> {
         Self { model, only, open, workloads, ends, of_class, naming, others, outside }
     }
 
+    /// Whether any workload is isolated in any direction.
+    pub fn is_anything_isolated(&self) -> bool {
+        self.ends.iter().any(|end| end.free != [true, true])
+    }
+
     /// How many ordered pairs of workloads there are, and how many of them nothing isolates.
     pub fn counts(&self) -> (usize, usize) {
         let all = self.ends.len();

@@ -296,18 +296,19 @@ impl Model<'_> {
 
     fn ports_of(&self, rule: &Rule) -> Result<Option<FastPorts>, Uncompiled> {
         let Ports::Of(list) = &rule.ports else { return Ok(None) };
-        let mut ports = FastPorts { numbers: ConnectionSet::empty(), names: Vec::new() };
+        let (mut numbers, mut names) = (Vec::new(), Vec::new());
         for port in list {
             match &port.matches {
-                PortMatch::Numbers(set) => ports.numbers = ports.numbers.union(set),
+                PortMatch::Numbers(set) => numbers.push(set),
                 PortMatch::Named { protocol, name } => {
                     let mut known = self.index.names.iter();
                     let at = known.position(|own| *own == (*protocol, &**name));
                     let at = at.and_then(|at| u32::try_from(at).ok());
-                    ports.names.push(at.ok_or(Uncompiled::NewDistinction)?);
+                    names.push(at.ok_or(Uncompiled::NewDistinction)?);
                 }
             }
         }
+        let ports = FastPorts { numbers: ConnectionSet::union_of(numbers), names };
         Ok(Some(ports))
     }
 }

@@ -9,7 +9,8 @@
 //!   (paths)    (UTF-8)  (at ---)   (go-yaml's meaning)  (envelope) (strict)  (server's rules)
 //! ```
 //!
-//! Pieces are read in parallel; the order of files and arguments changes nothing.
+//! Pieces are read in parallel; the order of files and arguments changes nothing. What kubectl prints
+//! of a cluster takes a shorter way, through `kubectl`, to the same resources.
 
 mod clue;
 mod decode;

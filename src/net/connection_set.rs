@@ -36,6 +36,12 @@ impl ConnectionSet {
         Self(Intervals::from_ranges([line_range(protocol, first.max(1), last)]))
     }
 
+    /// Pairs in any of these sets.
+    pub fn union_of<'s>(sets: impl IntoIterator<Item = &'s Self>) -> Self {
+        let ranges = sets.into_iter().flat_map(|set| set.0.ranges().iter().copied());
+        Self(Intervals::from_ranges(ranges))
+    }
+
     /// Whether the pair is in the set.
     pub fn contains(&self, protocol: Protocol, port: u16) -> bool {
         self.0.contains(line(protocol, port))

@@ -170,7 +170,7 @@ fn footer(world: &World, listing: &Listing) -> String {
         return out;
     }
     if listing.unenforced {
-        out.push_str("  listed is what policies allow; all else is undetermined\n");
+        out.push_str("  listed is what policies allow\n");
     }
     if listing.open_pairs > 0 {
         out.push_str(&format!(

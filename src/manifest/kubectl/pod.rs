@@ -9,6 +9,9 @@ use crate::net::Protocol;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+/// More containers, or ports of one, than this are for the full reader.
+const MANY: usize = 100;
+
 /// What a `spec` says.
 #[derive(Default)]
 struct Spec<'t> {
@@ -119,7 +122,8 @@ fn containers<'t, C: Cursor<'t>>(
             }
         }
         let name = name.filter(|name| image && validate::is_dns_label(name)).ok_or(Unusual)?;
-        if spec.names.contains(&name) {
+        // Nobody has as many as make a list of names slow.
+        if spec.names.len() >= MANY || spec.names.contains(&name) {
             return Err(Unusual);
         }
         spec.names.push(name);
@@ -160,7 +164,7 @@ fn ports<'t, C: Cursor<'t>>(
         if let Some(name) = name {
             let own = &spec.ports[before..];
             let twice = own.iter().any(|port| port.name.as_deref() == Some(name));
-            if twice || !validate::is_port_name(name) {
+            if twice || own.len() >= MANY || !validate::is_port_name(name) {
                 return Err(Unusual);
             }
         }

@@ -108,6 +108,7 @@ impl<'t> Yaml<'t> {
         let before =
             |at: usize, back: usize| at.checked_sub(back).map_or(b'\n', |at| self.text[at]);
         let mut done = start;
+        let mut block_scalars = None;
         for at in memchr3_iter(b'"', b'\'', b'{', region).map(|at| start + at) {
             if at < done || before(at, 1) != b' ' {
                 continue;
@@ -134,12 +135,17 @@ impl<'t> Yaml<'t> {
             if self.byte(done) != b'\n' {
                 return Err(Unusual);
             }
-            // The text of a block scalar may hold anything: were it taken for such a quote, lines
-            // that do count would go unseen.
-            if line_end(self.text, at) < done
-                && memchr2_iter(b'|', b'>', region).any(|at| before(start + at, 1) == b' ')
-            {
-                return Err(Unusual);
+            if line_end(self.text, at) < done {
+                // The text of a block scalar, the second line of a plain one and a comment may hold
+                // anything: were it taken for such a quote, lines that do count would go unseen. A
+                // plain scalar has no `: ` in it.
+                let line = memchr::memrchr(b'\n', &self.text[..at]).map_or(0, |end| end + 1);
+                let blocks = block_scalars.get_or_insert_with(|| {
+                    memchr2_iter(b'|', b'>', region).any(|at| before(start + at, 1) == b' ')
+                });
+                if *blocks || before(at, 2) != b':' || self.text[line..at].contains(&b'#') {
+                    return Err(Unusual);
+                }
             }
         }
         for at in memchr::memchr_iter(b'[', region).map(|at| start + at) {
