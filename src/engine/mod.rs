@@ -20,9 +20,11 @@
 //!                                     └─ what_if           which rows a change of one policy alters
 //! ```
 
+mod axis;
 mod classes;
 mod compile;
 mod difference;
+mod evaluate;
 mod graph;
 mod kinds;
 mod matching;

@@ -169,6 +169,9 @@ impl<'t> Chunk<'t> {
         let text = std::str::from_utf8(&self.text[range]).ok()?;
         match self.format {
             Format::Yaml => {
+                if !is_one_item(text) {
+                    return None;
+                }
                 let parsed = full::parse(self.source, start, text);
                 let node =
                     parsed.node.filter(|_| !parsed.anchored && parsed.diagnostics.is_empty())?;
@@ -187,6 +190,21 @@ impl<'t> Chunk<'t> {
         }
         Some(())
     }
+}
+
+/// Whether no line but the first starts at the margin, whatever YAML may take for the end of a line: a
+/// `...` would end the whole document, a key would be one of the list.
+fn is_one_item(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let margin = |at: usize| {
+        let next = bytes.get(at + 1).copied();
+        match bytes[at] {
+            b'\n' => !matches!(next, None | Some(b' ' | b'\n' | b'\r')),
+            _ => next != Some(b'\n'),
+        }
+    };
+    !memchr::memchr2_iter(b'\n', b'\r', bytes).any(margin)
+        && !text.contains(['\u{85}', '\u{2028}', '\u{2029}'])
 }
 
 /// Reads a document of its own, if it is one object of the usual form.

@@ -341,15 +341,24 @@ impl<'t> Cursor<'t> for Yaml<'t> {
     fn skip_string(&mut self) -> Read<()> {
         let line = &self.text[self.at..line_end(self.text, self.at)];
         let [b' ', value @ ..] = line else { return Err(Unusual) };
-        let string = match value.first() {
-            Some(b'"' | b'\'' | b'|' | b'>') => true,
+        let start = self.at + 1;
+        let end = match value.first() {
+            Some(b'"' | b'\'') => Some(self.quoted_end(start, self.text.len())?),
+            // What makes up a block scalar is a string, whatever it is.
+            Some(b'|' | b'>') => None,
             Some(b) if b.is_ascii_alphanumeric() || *b == b'/' => {
                 let text = std::str::from_utf8(value).map_err(|_| Unusual)?;
-                !text.contains(" #") && scalar::is_string(text)
+                let odd = text.contains(" #") || text.contains(": ") || text.ends_with(':');
+                if odd || !scalar::is_string(text) {
+                    return Err(Unusual);
+                }
+                Some(start + value.len())
             }
-            _ => false,
+            _ => return Err(Unusual),
         };
-        if string { self.skip() } else { Err(Unusual) }
+        self.skip()?;
+        // Nothing may follow that goes on with it.
+        if end.is_none_or(|end| end == self.end) { Ok(()) } else { Err(Unusual) }
     }
 
     fn start_of(frame: &Frame<'t>) -> usize {
