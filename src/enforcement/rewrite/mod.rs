@@ -264,19 +264,18 @@ impl Rewrite<'_> {
 
     fn resolve_sidecar_ports(&mut self) {
         self.set.dataplane.sidecar_port_names = true;
+        let ports = self.cluster.pods.iter().flat_map(|pod| pod.ports.iter());
+        let declared: HashSet<(Protocol, &str)> = ports
+            .filter(|port| port.sidecar)
+            .filter_map(|port| Some((port.protocol, port.name.as_deref()?)))
+            .collect();
         let named: Vec<(RuleId, Span)> = self
             .rules_of(None)
             .into_iter()
             .filter_map(|id| {
                 let Ports::Of(list) = &self.set.rule(id).ports else { return None };
                 let named = list.iter().find(|port| match &port.matches {
-                    PortMatch::Named { protocol, name } => {
-                        self.cluster.pods.iter().flat_map(|pod| pod.ports.iter()).any(|port| {
-                            port.sidecar
-                                && port.protocol == *protocol
-                                && port.name.as_ref() == Some(name)
-                        })
-                    }
+                    PortMatch::Named { protocol, name } => declared.contains(&(*protocol, &**name)),
                     PortMatch::Numbers(_) => false,
                 })?;
                 Some((id, named.span))
