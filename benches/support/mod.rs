@@ -1,7 +1,7 @@
 //! Made-up cluster dumps, as `kubectl get ns,pods,netpol -A -o yaml` prints them: the same bytes for the
 //! same shape, of any size, and the worst that we can think of.
 
-#![allow(dead_code, reason = "each program that shares this module uses a part of it")]
+#![expect(dead_code, reason = "each program that shares this module uses a part of it")]
 
 use std::fmt::Write as _;
 use std::io::{self, Write};

@@ -110,7 +110,7 @@ impl<'a> Engines<'a> {
     }
 
     /// Two pods with equal keys are alike to every question.
-    pub(super) fn class_of(&self, pod: PodId) -> (usize, usize) {
+    pub(super) fn class_of(&self, pod: PodId) -> (u32, u32) {
         let declared = self.declared.as_ref().map_or(0, |model| model.class_of(pod));
         (self.effective.class_of(pod), declared)
     }

@@ -213,8 +213,7 @@ impl<'w, 'm, 'a> Lister<'w, 'm, 'a> {
         take(vec![each(self.rest(Direction::Ingress))])
     }
 
-    /// The same ordered by destination, then source; rows with ends outside as sources stand with the
-    /// workload that they are about.
+    /// The same with those of one destination together; of each they are ordered by source.
     pub fn by_destination<T: Send>(
         &self,
         each: impl Fn(Vec<Row>) -> T + Sync,
@@ -279,11 +278,7 @@ impl<'w, 'm, 'a> Lister<'w, 'm, 'a> {
             Direction::Egress => (own, other),
             Direction::Ingress => (other, own),
         };
-        if self.wanted(source, destination) {
-            row(self.filter, source, destination, said)
-        } else {
-            None
-        }
+        self.wanted(source, destination).then(|| row(self.filter, source, destination, said))?
     }
 
     /// Rows from the parts of a workload to other workloads (`direction` is egress), or to it.
@@ -314,8 +309,7 @@ impl<'w, 'm, 'a> Lister<'w, 'm, 'a> {
 
     /// Ends that are alike in all else are joined: first sources, then destinations.
     fn joined(&self, rows: Vec<Row>) -> Vec<Row> {
-        let rows = join(self.world, join(self.world, rows, true), false);
-        let mut rows = rows;
+        let mut rows = join(self.world, join(self.world, rows, true), false);
         let order = |a: &Row, b: &Row| {
             (&a.source, &a.destination, a.family).cmp(&(&b.source, &b.destination, b.family))
         };

@@ -58,7 +58,7 @@ fn buckets(
 #[derive(Clone, PartialEq, Eq, Hash)]
 enum PeerKey {
     /// A class of pods, and whether their addresses are known.
-    Class((usize, usize), bool),
+    Class((u32, u32), bool),
     Itself(Peer),
 }
 

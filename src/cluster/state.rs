@@ -388,10 +388,7 @@ impl ClusterState {
 
     /// The addresses that pods without a known one are assumed to have theirs from.
     pub fn assumed_addresses(&self, family: Family) -> IpSet {
-        match family {
-            Family::V4 => self.assumed[0].clone(),
-            Family::V6 => self.assumed[1].clone(),
-        }
+        self.assumed[family.index()].clone()
     }
 
     /// The numbers that a port name stands for on a pod. Ports of init containers count where

@@ -1,6 +1,6 @@
 //! A family's addresses, cut wherever a block of a rule begins or ends.
 
-use super::kinds::Interner;
+use super::interner::Interner;
 use crate::net::{Family, IpSet};
 use std::net::IpAddr;
 

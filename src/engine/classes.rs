@@ -1,14 +1,16 @@
 //! Pods that no policy tells apart.
 
-use super::kinds::{Interner, Kinds, Selected, Selection, family_index};
+use super::interner::Interner;
+use super::kinds::{Kinds, Selected, Selection};
 use super::set::Set;
 use crate::cluster::{ClusterState, PodId};
 use crate::net::{ConnectionSet, Family, Protocol, number_of};
 use crate::policy::{
-    Direction, PeerMatch, Peers, PodsMatch, PolicyId, PolicySet, PortMatch, Ports, RuleId,
+    Direction, PeerMatch, Peers, PodsMatch, PolicyId, PolicySet, PortMatch, PortSelector, Ports,
+    RuleId,
 };
 use rayon::prelude::*;
-use rustc_hash::FxHashMap;
+use std::convert::Infallible;
 
 /// Every distinct peer selector of the rules that are considered, and what they match.
 ///
@@ -46,45 +48,45 @@ pub(super) struct FastPorts {
 /// Selectors and names in the order of first mention.
 #[derive(Default)]
 struct Mentioned<'a> {
-    peers: Vec<&'a PeerMatch>,
-    peer_ids: FxHashMap<&'a PeerMatch, u32>,
+    peers: Interner<&'a PeerMatch>,
     names: Interner<(Protocol, &'a str)>,
 }
 
 impl<'a> Mentioned<'a> {
-    fn peer(&mut self, peer: &'a PeerMatch) -> u32 {
-        let next = u32::try_from(self.peers.len()).unwrap_or(u32::MAX);
-        *self.peer_ids.entry(peer).or_insert_with(|| {
-            self.peers.push(peer);
-            next
-        })
-    }
-
     fn rule(&mut self, policies: &'a PolicySet, id: RuleId) -> FastRule {
         let rule = policies.rule(id);
         FastRule {
             peers: match &rule.peers {
                 Peers::Any => None,
-                Peers::Of(list) => Some(list.iter().map(|s| self.peer(&s.matches)).collect()),
+                Peers::Of(list) => Some(list.iter().map(|s| self.peers.id(&s.matches)).collect()),
             },
-            own: rule.own.as_ref().map(|list| list.iter().map(|s| self.peer(s)).collect()),
+            own: rule.own.as_ref().map(|list| list.iter().map(|s| self.peers.id(s)).collect()),
             ports: match &rule.ports {
                 Ports::Any => None,
                 Ports::Of(list) => {
-                    let (mut numbers, mut names) = (Vec::new(), Vec::new());
-                    for port in list {
-                        match &port.matches {
-                            PortMatch::Numbers(set) => numbers.push(set),
-                            PortMatch::Named { protocol, name } => {
-                                names.push(self.names.id((*protocol, &**name)));
-                            }
-                        }
-                    }
-                    let ports = FastPorts { numbers: ConnectionSet::union_of(numbers), names };
+                    let id = |name| Ok::<u32, Infallible>(self.names.id(name));
+                    let Ok(ports) = FastPorts::new(list, id);
                     Some(ports)
                 }
             },
         }
+    }
+}
+
+impl FastPorts {
+    /// The ports of a rule; `id` numbers the names.
+    pub(super) fn new<'p, E>(
+        list: &'p [PortSelector],
+        mut id: impl FnMut((Protocol, &'p str)) -> Result<u32, E>,
+    ) -> Result<Self, E> {
+        let (mut numbers, mut names) = (Vec::new(), Vec::new());
+        for port in list {
+            match &port.matches {
+                PortMatch::Numbers(set) => numbers.push(set),
+                PortMatch::Named { protocol, name } => names.push(id((*protocol, &**name))?),
+            }
+        }
+        Ok(Self { numbers: ConnectionSet::union_of(numbers), names })
     }
 }
 
@@ -149,7 +151,7 @@ impl Classes {
 
     /// Whether the pods of a class have addresses in a family.
     pub(super) fn has(&self, class: ClassId, family: Family) -> bool {
-        self.families[class as usize][family_index(family)]
+        self.families[class as usize][family.index()]
     }
 
     /// The ids of all classes.
@@ -194,16 +196,16 @@ pub(super) fn classify<'a>(
             rules[rule.index()] = Some(mentioned.rule(policies, rule));
         }
     }
-    let Mentioned { peers, names, .. } = mentioned;
+    let (peers, names) = (mentioned.peers.values, mentioned.names.values);
     let idle = if whole { idle(policies, &rules) } else { Vec::new() };
     let subjects = considered.iter().map(|&id| &policies.policy(id).subject);
-    let kinds = Kinds::new(cluster, policies, pods, &peers, subjects, &names.values, every_label);
+    let kinds = Kinds::new(cluster, policies, pods, &peers, subjects, &names, every_label);
     let selected: Vec<Selection> = peers.par_iter().map(|peer| kinds.select(peer)).collect();
     let classes =
         Classes::new(cluster, policies, pods, &considered, &kinds, &selected, every_label);
     if every_label {
         // Each kind is a class of its own, by the same number.
-        let index = Index { peers, selected, rules, names: names.values, idle };
+        let index = Index { peers, selected, rules, names, idle };
         return (index, classes, Some(kinds));
     }
     let class_of_kind: Vec<ClassId> = kinds.first.iter().map(|&pod| classes.of(pod)).collect();
@@ -219,7 +221,7 @@ pub(super) fn classify<'a>(
             Selection::Each(each) => Selection::Each(Box::new([both(&each[0]), both(&each[1])])),
         })
         .collect();
-    (Index { peers, selected, rules, names: names.values, idle }, classes, None)
+    (Index { peers, selected, rules, names, idle }, classes, None)
 }
 
 /// Peer selectors of rules that are not considered.
@@ -334,8 +336,7 @@ fn subjections(
             // A policy that neither isolates nor has rules that count in a direction has no part in it,
             // unless that it selects the pod at all is what counts.
             let at = direction.index();
-            let part = policy.isolates[at] || policy.counts[at] && !policy.rules[at].is_empty();
-            if !part && !policies.dataplane.hidden_baseline {
+            if !policy.has_part(direction) && !policies.dataplane.hidden_baseline {
                 continue;
             }
             let [yes, maybe] = &selected[subject as usize];

@@ -1,6 +1,7 @@
 //! Every row of a model.
 
 use super::classes::{ClassId, FastRule, Subjection};
+use super::interner::Interner;
 use super::kinds::Selected;
 use super::model::{Model, Question, View};
 use super::rows::{LocalRow, MOST_TERMS, RowBuilder, Rows, Terms};
@@ -37,18 +38,19 @@ impl Model<'_> {
     }
 
     fn compile_rows(&self) -> Rows {
-        let mut keys: Vec<(RowKey, ClassId)> = Vec::new();
-        let mut ids: FxHashMap<RowKey, u32> = FxHashMap::default();
+        let mut keys: Interner<RowKey> = Interner::default();
+        // The first class with each row, and its direction.
+        let mut firsts: Vec<(ClassId, Direction)> = Vec::new();
         let of = self
             .classes
             .ids()
             .map(|class| {
                 Direction::ALL.map(|direction| {
-                    let key = self.row_key(class, direction);
-                    *ids.entry(key).or_insert_with(|| {
-                        keys.push((key, class));
-                        u32::try_from(keys.len() - 1).unwrap_or(u32::MAX)
-                    })
+                    let id = keys.id(self.row_key(class, direction));
+                    if id as usize == firsts.len() {
+                        firsts.push((class, direction));
+                    }
+                    id
                 })
             })
             .collect();
@@ -57,9 +59,9 @@ impl Model<'_> {
             if !self.classes.ids().any(|class| self.classes.has(class, family)) {
                 continue;
             }
-            let sizes: Vec<usize> = keys
+            let sizes: Vec<usize> = firsts
                 .par_iter()
-                .map(|&(key, class)| self.size(class, key.direction, family))
+                .map(|&(class, direction)| self.size(class, direction, family))
                 .collect();
             // In the order of rows, so that the same ones are kept whatever the threads do.
             let mut left = self.row_budget;
@@ -73,10 +75,10 @@ impl Model<'_> {
                     keep
                 })
                 .collect();
-            let compiled = keys
+            let compiled = firsts
                 .par_iter()
                 .zip(kept)
-                .map(|(&(key, class), kept)| self.row(class, key.direction, family, kept))
+                .map(|(&(class, direction), kept)| self.row(class, direction, family, kept))
                 .collect();
             rows.add(family, compiled);
         }

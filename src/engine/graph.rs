@@ -71,9 +71,9 @@ pub(super) fn nodes_of_workloads(models: &[&Model<'_>]) -> Vec<GraphNode> {
     let cluster = first.cluster();
     let mut nodes = Vec::new();
     for workload in cluster.workload_ids() {
-        let mut variants: Vec<(Vec<usize>, Vec<PodId>)> = Vec::new();
+        let mut variants: Vec<(Vec<u32>, Vec<PodId>)> = Vec::new();
         for &pod in &cluster.workload(workload).pods {
-            let class: Vec<usize> = models.iter().map(|model| model.class_of(pod)).collect();
+            let class: Vec<u32> = models.iter().map(|model| model.class_of(pod)).collect();
             match variants.iter_mut().find(|(other, _)| *other == class) {
                 Some((_, pods)) => pods.push(pod),
                 None => variants.push((class, vec![pod])),

@@ -8,6 +8,7 @@
 //! Selectors of pods are looked up among groups, by label; blocks among parts of the address space.
 
 use super::axis::{Axis, Part, Place};
+use super::interner::Interner;
 use super::matching::{self, Matched};
 use super::peer::Peer;
 use super::set::{Members, Set};
@@ -19,7 +20,6 @@ use crate::net::{ConnectionSet, Family, IpSet, Protocol};
 use crate::policy::{NamespaceMatch, PeerMatch, PodsMatch, PolicySet, Reach};
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHashSet};
-use std::hash::Hash;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -35,7 +35,7 @@ pub(super) struct Selected {
 pub(super) enum Selection {
     /// The same in both.
     Both(Selected),
-    /// By [`family_index`].
+    /// By [`Family::index`].
     Each(Box<[Selected; 2]>),
 }
 
@@ -43,43 +43,8 @@ impl Selection {
     pub(super) fn of(&self, family: Family) -> &Selected {
         match self {
             Self::Both(selected) => selected,
-            Self::Each(each) => &each[family_index(family)],
+            Self::Each(each) => &each[family.index()],
         }
-    }
-}
-
-pub(super) fn family_index(family: Family) -> usize {
-    match family {
-        Family::V4 => 0,
-        Family::V6 => 1,
-    }
-}
-
-/// Values in the order of first mention.
-pub(super) struct Interner<T> {
-    pub(super) values: Vec<T>,
-    ids: FxHashMap<T, u32>,
-}
-
-impl<T> Default for Interner<T> {
-    fn default() -> Self {
-        Self { values: Vec::new(), ids: FxHashMap::default() }
-    }
-}
-
-impl<T: Clone + Eq + Hash> Interner<T> {
-    pub(super) fn id(&mut self, value: T) -> u32 {
-        if let Some(&id) = self.ids.get(&value) {
-            return id;
-        }
-        let id = u32::try_from(self.values.len()).unwrap_or(u32::MAX);
-        self.values.push(value.clone());
-        self.ids.insert(value, id);
-        id
-    }
-
-    pub(super) fn get(&self, value: &T) -> Option<u32> {
-        self.ids.get(value).copied()
     }
 }
 
@@ -99,8 +64,7 @@ impl<'a> Vocabulary<'a> {
         for requirement in selector.requirements() {
             let key = self.keys.id(&requirement.key);
             for value in &requirement.values {
-                let next = u32::try_from(self.values.len()).unwrap_or(u32::MAX - 1) + 1;
-                self.values.entry((key, value)).or_insert(next);
+                self.add_value(key, value);
             }
         }
     }
@@ -115,10 +79,15 @@ impl<'a> Vocabulary<'a> {
             }
             for (key, value) in pairs {
                 let key = self.keys.id(key);
-                let next = u32::try_from(self.values.len()).unwrap_or(u32::MAX - 1) + 1;
-                self.values.entry((key, value)).or_insert(next);
+                self.add_value(key, value);
             }
         }
+    }
+
+    fn add_value(&mut self, key: u32, value: &'a str) {
+        // After the one of all that are not mentioned.
+        let next = u32::try_from(self.values.len()).unwrap_or(u32::MAX - 1) + OTHER + 1;
+        self.values.entry((key, value)).or_insert(next);
     }
 
     /// The mentioned labels among these, by key.
@@ -204,8 +173,8 @@ pub(super) struct Kinds<'a> {
     pub(super) of: Vec<u32>,
     /// The first pod of each kind.
     pub(super) first: Vec<PodId>,
-    of_group: Members,
-    of_part: [Members; 2],
+    of_group: Members<u32>,
+    of_part: [Members<u32>; 2],
     axes: [Axis; 2],
     /// Distinct numbers of the port names that rules use.
     pub(super) names: Interner<Vec<ConnectionSet>>,
@@ -257,8 +226,8 @@ impl<'a> Kinds<'a> {
             distinct: Interner::default(),
             of: Vec::with_capacity(pods.len()),
             first: Vec::new(),
-            of_group: Members::new(&[], 0),
-            of_part: [Members::new(&[], 0), Members::new(&[], 0)],
+            of_group: Members::default(),
+            of_part: Default::default(),
             axes,
             names: Interner::default(),
             namespaces: NamespaceIndex::new(cluster),
@@ -290,7 +259,7 @@ impl<'a> Kinds<'a> {
                     AddressKnowledge::None => Place::None,
                     AddressKnowledge::OneOf(_) => Place::Unknown(host_network),
                     AddressKnowledge::Exactly(address) => {
-                        Place::In(self.axes[family_index(family)].piece(address))
+                        Place::In(self.axes[family.index()].piece(address))
                     }
                 })
             })
@@ -355,11 +324,12 @@ impl<'a> Kinds<'a> {
             axis.occupied.sort_unstable();
             axis.occupied.dedup();
         }
-        let groups: Vec<u32> = self.distinct.values.iter().map(|kind| kind.group).collect();
-        self.of_group = Members::new(&groups, self.groups.values.len());
-        self.of_part = [0, 1].map(|at: usize| {
-            let parts: Vec<u32> = self.distinct.values.iter().map(|kind| kind.parts[at]).collect();
-            Members::new(&parts, self.axes[at].parts.values.len())
+        let kinds = || (0..).zip(&self.distinct.values);
+        let by_group = kinds().map(|(at, kind)| (kind.group, at));
+        self.of_group = Members::new(self.groups.values.len(), by_group);
+        self.of_part = [0, 1].map(|axis: usize| {
+            let by_part = kinds().map(|(at, kind)| (kind.parts[axis], at));
+            Members::new(self.axes[axis].parts.values.len(), by_part)
         });
     }
 
@@ -472,13 +442,13 @@ impl<'a> Kinds<'a> {
             PeerMatch::Pods(_) => true,
             PeerMatch::Addresses(set, _) => Family::ALL
                 .into_iter()
-                .all(|family| self.axes[family_index(family)].is_cut_at(set, family)),
+                .all(|family| self.axes[family.index()].is_cut_at(set, family)),
             PeerMatch::Nodes(_) | PeerMatch::Domains(_) | PeerMatch::Placed(_) => false,
         }
     }
 
     fn at(&self, peer: &PeerMatch, set: &IpSet, reach: Reach, family: Family) -> [Vec<u32>; 2] {
-        let at = family_index(family);
+        let at = family.index();
         let axis = &self.axes[at];
         let mut found: [Vec<u32>; 2] = Default::default();
         let reached = |kind: u32| {

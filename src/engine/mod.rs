@@ -26,6 +26,7 @@ mod compile;
 mod difference;
 mod evaluate;
 mod graph;
+mod interner;
 mod kinds;
 mod matching;
 mod model;

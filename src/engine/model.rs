@@ -138,8 +138,8 @@ impl<'a> Model<'a> {
 
     /// The class of a pod. Pods of one class have the same verdict with every other peer, but for
     /// what their own node and they themselves may always do.
-    pub fn class_of(&self, pod: PodId) -> usize {
-        self.classes.of(pod) as usize
+    pub fn class_of(&self, pod: PodId) -> u32 {
+        self.classes.of(pod)
     }
 
     /// Whether any policy isolates a pod in a direction, or may.
@@ -269,8 +269,7 @@ impl<'a> Model<'a> {
         let verdict = egress.and(&ingress);
         let dataplane = &self.policies.dataplane;
         let pods = [source, destination];
-        let dropped = !dataplane.dropped.is_empty() || !dataplane.maybe_dropped.is_empty();
-        if dropped && pods.iter().any(|peer| peer.subject(self.cluster).is_some()) {
+        if dataplane.may_drop() && pods.iter().any(|peer| peer.subject(self.cluster).is_some()) {
             verdict.without(&dataplane.dropped, &dataplane.maybe_dropped)
         } else {
             verdict
@@ -320,7 +319,7 @@ impl<'a> Model<'a> {
         let rows = self.rows();
         let row = rows.row(family, subject, direction.index());
         if let Some(verdict) = row.get(other, &self.index, family) {
-            Cow::Borrowed(&rows.verdicts[verdict as usize])
+            Cow::Borrowed(&rows.verdicts()[verdict as usize])
         } else {
             let other = View::Class(other);
             Cow::Owned(self.evaluate(&Question { subject, direction, other, family }, false))
@@ -337,8 +336,7 @@ impl<'a> Model<'a> {
         port: u16,
     ) -> Decision {
         let [a, b] = [source, destination].map(|id| self.cluster.pod(id));
-        let dataplane = &self.policies.dataplane;
-        let drops = !dataplane.dropped.is_empty() || !dataplane.maybe_dropped.is_empty();
+        let drops = self.policies.dataplane.may_drop();
         if a.host_network || b.host_network || drops || source == destination {
             let verdict = self.verdict(&Peer::Pod(source), &Peer::Pod(destination), family);
             return verdict.on(protocol, port);
@@ -365,7 +363,7 @@ impl<'a> Model<'a> {
     /// Whether any verdict may leave something undetermined; if not, none does.
     pub fn may_be_undetermined(&self) -> bool {
         let dataplane = &self.policies.dataplane;
-        let inside = self.rows().verdicts.iter().any(|verdict| !verdict.unknown.is_empty());
+        let inside = self.rows().verdicts().iter().any(|verdict| !verdict.unknown.is_empty());
         // What rules say of nodes and names depends on what is known of these.
         let outside = self
             .index

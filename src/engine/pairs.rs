@@ -5,10 +5,10 @@
 
 use super::classes::ClassId;
 use super::graph::{GraphNode, families, nodes_of_workloads, outside_nodes, outside_pair};
-use super::kinds::family_index;
 use super::model::Model;
 use super::peer::Peer;
 use super::rows::{Row, VerdictId};
+use super::set::Members;
 use super::verdict::Verdict;
 use crate::cluster::{Addresses, PodId};
 use crate::net::{Family, IpSet};
@@ -32,7 +32,7 @@ pub struct Pairs<'m, 'a> {
     pub workloads: Vec<GraphNode>,
     /// The class of each, its first pod, and whether that one is all there is.
     ends: Vec<End>,
-    of_class: Vec<Vec<u32>>,
+    of_class: Members<u32>,
     /// By direction and family.
     naming: [[Naming; 2]; 2],
     /// Nodes, and hosts by name.
@@ -64,9 +64,8 @@ type Partner = (ClassId, Option<VerdictId>, Option<VerdictId>);
 /// Which rows of one direction may say anything but "denied" of a class.
 #[derive(Default)]
 struct Naming {
-    /// Those that name a class, and what they say of it: by class, in order.
-    starts: Vec<usize>,
-    named: Vec<(ClassId, VerdictId)>,
+    /// By class: those that name it, and what they say of it.
+    of: Members<(ClassId, VerdictId)>,
     /// Those that have to be asked, whatever the class.
     asked: Vec<ClassId>,
 }
@@ -90,10 +89,8 @@ impl<'m, 'a> Pairs<'m, 'a> {
                 })
             })
             .collect();
-        let mut of_class = vec![Vec::new(); model.classes.len()];
-        for (at, end) in (0..).zip(&ends) {
-            of_class[end.class as usize].push(at);
-        }
+        let by_class = (0..).zip(&ends).map(|(at, end)| (end.class, at));
+        let of_class = Members::new(model.classes.len(), by_class);
         let naming = Direction::ALL.map(|direction| {
             Family::ALL.map(|family| Naming::new(model, direction, family, &of_class))
         });
@@ -118,14 +115,11 @@ impl<'m, 'a> Pairs<'m, 'a> {
     /// The workloads that one connects to (`direction` is egress), or that connect to it, in order.
     pub fn workloads_of(&self, at: usize, direction: Direction) -> Vec<(usize, Said)> {
         let own = self.ends[at];
-        let other_direction = match direction {
-            Direction::Egress => Direction::Ingress,
-            Direction::Ingress => Direction::Egress,
-        };
+        let other_direction = direction.opposite();
         let mut classes: Vec<Partner> = Vec::new();
         for family in Family::ALL {
             if self.model.classes.has(own.class, family) {
-                self.partners(own, direction, other_direction, family, &mut classes);
+                self.partners(own, direction, family, &mut classes);
             }
         }
         classes.sort_unstable();
@@ -138,7 +132,7 @@ impl<'m, 'a> Pairs<'m, 'a> {
         for (class, mine, theirs) in classes {
             let ids = [mine.filter(|_| one_family), theirs.filter(|_| one_family)];
             let mut known: Option<(bool, SmallVec<[Said; 1]>)> = None;
-            for &to in &self.of_class[class as usize] {
+            for &to in self.of_class.of(class) {
                 let other = self.ends[to as usize];
                 let open = own.free[direction.index()] && other.free[other_direction.index()];
                 if to as usize == at && own.alone || open && !self.open {
@@ -159,16 +153,9 @@ impl<'m, 'a> Pairs<'m, 'a> {
     }
 
     /// Classes of which something but "denied" may be said.
-    fn partners(
-        &self,
-        own: End,
-        direction: Direction,
-        other_direction: Direction,
-        family: Family,
-        out: &mut Vec<Partner>,
-    ) {
+    fn partners(&self, own: End, direction: Direction, family: Family, out: &mut Vec<Partner>) {
         let rows = self.model.rows();
-        let none = |id| rows.verdicts[id as usize] == Verdict::none();
+        let none = |id| rows.verdicts()[id as usize] == Verdict::none();
         let row = rows.row(family, own.class, direction.index());
         if let Some(named) = row.exceptions(&self.model.index, family, none) {
             out.extend(named.into_iter().map(|(class, id)| (class, Some(id), None)));
@@ -179,12 +166,13 @@ impl<'m, 'a> Pairs<'m, 'a> {
             Row::Cells(default, cells) if cells.is_empty() => Some(*default),
             _ => None,
         };
-        let naming = &self.naming[other_direction.index()][family_index(family)];
-        let named = naming.of(own.class).iter();
+        let other_direction = direction.opposite();
+        let naming = &self.naming[other_direction.index()][family.index()];
+        let named = naming.of.of(own.class).iter();
         out.extend(named.map(|&(class, theirs)| (class, mine, Some(theirs))));
         let skip_free = own.free[direction.index()] && !self.open;
         let free = |class: &ClassId| {
-            let first = self.of_class[*class as usize].first();
+            let first = self.of_class.of(*class).first();
             first.is_some_and(|&at| self.ends[at as usize].free[other_direction.index()])
         };
         let asked = naming.asked.iter().filter(|class| !(skip_free && free(class)));
@@ -206,8 +194,7 @@ impl<'m, 'a> Pairs<'m, 'a> {
             has(own) && has(other)
         };
         let mut common = Family::ALL.into_iter().filter(both);
-        let dataplane = &self.model.policies.dataplane;
-        let drops = !dataplane.dropped.is_empty() || !dataplane.maybe_dropped.is_empty();
+        let drops = self.model.policies.dataplane.may_drop();
         // In one family alone what is said depends on two verdicts, and there are few of these.
         if let (Some(family), None, false) = (common.next(), common.next(), drops)
             && self.only.is_none_or(|only| only == family)
@@ -217,15 +204,11 @@ impl<'m, 'a> Pairs<'m, 'a> {
                 let row = rows.row(family, of, direction.index());
                 row.get(other, &self.model.index, family)
             };
-            let opposite = match direction {
-                Direction::Egress => Direction::Ingress,
-                Direction::Ingress => Direction::Egress,
-            };
             let mine = mine.or_else(|| id(own.class, direction, other.class));
-            let theirs = theirs.or_else(|| id(other.class, opposite, own.class));
+            let theirs = theirs.or_else(|| id(other.class, direction.opposite(), own.class));
             if let (Some(mine), Some(theirs)) = (mine, theirs) {
                 let known = shared.by_id.entry((mine, theirs)).or_insert_with(|| {
-                    let [mine, theirs] = [mine, theirs].map(|id| &rows.verdicts[id as usize]);
+                    let [mine, theirs] = [mine, theirs].map(|id| &rows.verdicts()[id as usize]);
                     let verdict = mine.and(theirs);
                     (verdict != Verdict::none()).then(|| Arc::new(verdict))
                 });
@@ -316,60 +299,44 @@ impl<'m, 'a> Pairs<'m, 'a> {
 const MOST_NAMED: usize = 48 << 20;
 
 impl Naming {
-    fn new(model: &Model<'_>, direction: Direction, family: Family, of_class: &[Vec<u32>]) -> Self {
+    fn new(
+        model: &Model<'_>,
+        direction: Direction,
+        family: Family,
+        of_class: &Members<u32>,
+    ) -> Self {
         let mut naming = Self::default();
         let rows = model.rows();
         let classes: Vec<ClassId> = model
             .classes
             .ids()
-            .filter(|&class| {
-                !of_class[class as usize].is_empty() && model.classes.has(class, family)
-            })
+            .filter(|&class| !of_class.of(class).is_empty() && model.classes.has(class, family))
             .collect();
         let names: Vec<Option<Vec<(ClassId, VerdictId)>>> = classes
             .par_iter()
             .map(|&class| {
                 let row = rows.row(family, class, direction.index());
                 row.exceptions(&model.index, family, |id| {
-                    rows.verdicts[id as usize] == Verdict::none()
+                    rows.verdicts()[id as usize] == Verdict::none()
                 })
             })
             .collect();
-        let mut starts = vec![0; model.classes.len() + 1];
         let mut left = MOST_NAMED;
         let mut kept = Vec::new();
         for (class, names) in classes.into_iter().zip(names) {
             match names {
                 Some(names) if names.len() <= left => {
                     left -= names.len();
-                    for &(named, _) in &names {
-                        starts[named as usize + 1] += 1;
-                    }
                     kept.push((class, names));
                 }
                 _ => naming.asked.push(class),
             }
         }
-        for at in 1..starts.len() {
-            starts[at] += starts[at - 1];
-        }
-        let mut next = starts.clone();
-        naming.named = vec![(0, 0); MOST_NAMED - left];
-        for (class, names) in kept {
-            for (named, verdict) in names {
-                let place = &mut next[named as usize];
-                naming.named[*place] = (class, verdict);
-                *place += 1;
-            }
-        }
-        naming.starts = starts;
+        let pairs = kept.iter().flat_map(|(class, names)| {
+            names.iter().map(move |&(named, verdict)| (named, (*class, verdict)))
+        });
+        naming.of = Members::new(model.classes.len(), pairs);
         naming
-    }
-
-    /// Those that name a class.
-    fn of(&self, class: ClassId) -> &[(ClassId, VerdictId)] {
-        let at = class as usize;
-        &self.named[self.starts[at]..self.starts[at + 1]]
     }
 }
 

@@ -4,10 +4,9 @@
 //! what one pod may open to another is where the two meet.
 
 use super::classes::{ClassId, Index};
-use super::kinds::family_index;
+use super::interner::Interner;
 use super::verdict::Verdict;
 use crate::net::Family;
-use rustc_hash::FxHashMap;
 
 /// A verdict, by its place among the distinct ones of a model.
 pub(super) type VerdictId = u32;
@@ -130,23 +129,19 @@ impl LocalRow {
 
 /// A row in the making.
 pub(super) struct RowBuilder {
-    verdicts: Vec<Verdict>,
-    ids: FxHashMap<Verdict, VerdictId>,
+    verdicts: Interner<Verdict>,
     cells: Vec<(ClassId, VerdictId)>,
 }
 
 impl RowBuilder {
     pub(super) fn new(default: Verdict) -> Self {
-        let ids = std::iter::once((default.clone(), 0)).collect();
-        Self { verdicts: vec![default], ids, cells: Vec::new() }
+        let mut verdicts = Interner::default();
+        verdicts.id(default);
+        Self { verdicts, cells: Vec::new() }
     }
 
     pub(super) fn id(&mut self, verdict: Verdict) -> VerdictId {
-        let next = u32::try_from(self.verdicts.len()).unwrap_or(u32::MAX);
-        *self.ids.entry(verdict).or_insert_with_key(|verdict| {
-            self.verdicts.push(verdict.clone());
-            next
-        })
+        self.verdicts.id(verdict)
     }
 
     /// Classes come in ascending order.
@@ -157,19 +152,18 @@ impl RowBuilder {
     }
 
     pub(super) fn cells(self) -> LocalRow {
-        LocalRow { verdicts: self.verdicts, row: Row::Cells(0, self.cells.into()) }
+        LocalRow { verdicts: self.verdicts.values, row: Row::Cells(0, self.cells.into()) }
     }
 
     pub(super) fn terms(self, terms: Terms) -> LocalRow {
-        LocalRow { verdicts: self.verdicts, row: Row::Terms(Box::new(terms)) }
+        LocalRow { verdicts: self.verdicts.values, row: Row::Terms(Box::new(terms)) }
     }
 }
 
 /// The rows of a model.
 pub(super) struct Rows {
     /// Distinct verdicts.
-    pub(super) verdicts: Vec<Verdict>,
-    ids: FxHashMap<Verdict, VerdictId>,
+    verdicts: Interner<Verdict>,
     /// Distinct rows, by family.
     distinct: [Vec<Row>; 2],
     /// By class and direction: the place of its row.
@@ -178,28 +172,25 @@ pub(super) struct Rows {
 
 impl Rows {
     pub(super) fn new(of: Vec<[u32; 2]>) -> Self {
-        Self { verdicts: Vec::new(), ids: FxHashMap::default(), distinct: Default::default(), of }
+        Self { verdicts: Interner::default(), distinct: Default::default(), of }
     }
 
     /// Adds the rows of a family, in order.
     pub(super) fn add(&mut self, family: Family, rows: Vec<LocalRow>) {
         let rows = rows.into_iter().map(|LocalRow { verdicts, mut row }| {
-            let ids: Vec<VerdictId> = verdicts.into_iter().map(|v| self.id(v)).collect();
+            let ids: Vec<VerdictId> = verdicts.into_iter().map(|v| self.verdicts.id(v)).collect();
             row.renumber(|own| ids[own as usize]);
             row
         });
-        self.distinct[family_index(family)] = rows.collect();
+        self.distinct[family.index()] = rows.collect();
     }
 
-    fn id(&mut self, verdict: Verdict) -> VerdictId {
-        let next = u32::try_from(self.verdicts.len()).unwrap_or(u32::MAX);
-        *self.ids.entry(verdict).or_insert_with_key(|verdict| {
-            self.verdicts.push(verdict.clone());
-            next
-        })
+    /// Distinct verdicts of all rows.
+    pub(super) fn verdicts(&self) -> &[Verdict] {
+        &self.verdicts.values
     }
 
     pub(super) fn row(&self, family: Family, class: ClassId, direction: usize) -> &Row {
-        &self.distinct[family_index(family)][self.of[class as usize][direction] as usize]
+        &self.distinct[family.index()][self.of[class as usize][direction] as usize]
     }
 }

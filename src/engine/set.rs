@@ -66,34 +66,44 @@ impl Set {
     }
 }
 
-/// The members of numbered groups: of each group the numbers that belong to it, ascending.
-pub(super) struct Members {
+/// Things by the number of the group that they are in, each group's in the order in which they came.
+pub(super) struct Members<T> {
     starts: Vec<u32>,
-    members: Vec<u32>,
+    members: Vec<T>,
 }
 
-impl Members {
-    /// `group_of` has the group of every number.
-    pub(super) fn new(group_of: &[u32], groups: usize) -> Self {
+impl<T> Default for Members<T> {
+    fn default() -> Self {
+        Self { starts: vec![0], members: Vec::new() }
+    }
+}
+
+impl<T: Copy + Default> Members<T> {
+    /// Sorts (group, member) pairs, fewer than 2^32 of them, into groups.
+    pub(super) fn new(groups: usize, pairs: impl Iterator<Item = (u32, T)> + Clone) -> Self {
         let mut starts = vec![0_u32; groups + 1];
-        for &group in group_of {
+        for (group, _) in pairs.clone() {
             starts[group as usize + 1] += 1;
         }
         for at in 0..groups {
             starts[at + 1] += starts[at];
         }
         let mut next = starts.clone();
-        let mut members = vec![0; group_of.len()];
-        for (number, &group) in (0..).zip(group_of) {
+        let mut members = vec![T::default(); starts[groups] as usize];
+        for (group, member) in pairs {
             let place = &mut next[group as usize];
-            members[*place as usize] = number;
+            members[*place as usize] = member;
             *place += 1;
         }
         Self { starts, members }
     }
 
-    pub(super) fn of(&self, group: u32) -> &[u32] {
+    /// Those of a group; none of one that is not there.
+    pub(super) fn of(&self, group: u32) -> &[T] {
         let at = group as usize;
-        &self.members[self.starts[at] as usize..self.starts[at + 1] as usize]
+        match (self.starts.get(at), self.starts.get(at + 1)) {
+            (Some(&start), Some(&end)) => &self.members[start as usize..end as usize],
+            _ => &[],
+        }
     }
 }

@@ -417,9 +417,7 @@ impl Walk<'_> {
         for &id in &tier.policies {
             let policy = self.policies.policy(id);
             let part = match tier.combine {
-                Combine::Union => {
-                    policy.isolates[at] || policy.counts[at] && !policy.rules[at].is_empty()
-                }
+                Combine::Union => policy.has_part(self.direction),
                 Combine::FirstMatch => !policy.rules[at].is_empty(),
             };
             if !part || self.about(id) == Matched::No {

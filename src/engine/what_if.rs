@@ -4,14 +4,11 @@
 //! compared where a rule of them is about the other end, and by default.
 
 use super::classes::{ClassId, FastPorts, FastRule, Subjection};
-use super::kinds::{Selection, family_index};
+use super::kinds::Selection;
 use super::model::{Model, Question, View};
 use super::verdict::Verdict;
-use crate::cluster::PodId;
-use crate::net::{ConnectionSet, Family};
-use crate::policy::{
-    Combine, Direction, Peers, Policy, PolicyId, PolicyKind, PortMatch, Ports, Rule, RuleId,
-};
+use crate::net::Family;
+use crate::policy::{Combine, Direction, Peers, Policy, PolicyId, PolicyKind, Ports, Rule, RuleId};
 use rustc_hash::FxHashMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -46,7 +43,7 @@ pub struct Delta {
 /// What a direction of some pods says otherwise than before.
 #[derive(Clone, Debug)]
 pub struct RowDelta {
-    /// Whose it is: classes of the model that was asked, ascending.
+    /// Whose it is: classes of the model that was asked ([`Model::class_of`]), ascending.
     pub subjects: Vec<u32>,
     /// The direction.
     pub direction: Direction,
@@ -96,11 +93,6 @@ pub(super) struct Edited {
 }
 
 impl Model<'_> {
-    /// The class of a pod, as [`Delta`] has it.
-    pub fn class_id(&self, pod: PodId) -> u32 {
-        self.classes.of(pod)
-    }
-
     /// What a change of one policy would do to what each direction of each pod says. Pods are those of
     /// the cluster as it is, and their own node and they themselves stay as free as they were.
     pub fn what_if(&self, change: &Change) -> Result<Delta, Uncompiled> {
@@ -230,11 +222,9 @@ impl Model<'_> {
             let own = Direction::ALL.map(|direction| {
                 let mut own = self.subjection(class, direction).clone();
                 own.policies.retain(|(other, _)| *other != id);
-                let at = direction.index();
-                let policy = &edited.policy;
-                let part = policy.isolates[at] || policy.counts[at] && !policy.rules[at].is_empty();
                 if let Some(sure) = about
-                    && (part || self.policies.dataplane.hidden_baseline)
+                    && (edited.policy.has_part(direction)
+                        || self.policies.dataplane.hidden_baseline)
                 {
                     // Among those of its own tier, whose order is nobody's business.
                     let tier = self.tier_at(id);
@@ -296,20 +286,11 @@ impl Model<'_> {
 
     fn ports_of(&self, rule: &Rule) -> Result<Option<FastPorts>, Uncompiled> {
         let Ports::Of(list) = &rule.ports else { return Ok(None) };
-        let (mut numbers, mut names) = (Vec::new(), Vec::new());
-        for port in list {
-            match &port.matches {
-                PortMatch::Numbers(set) => numbers.push(set),
-                PortMatch::Named { protocol, name } => {
-                    let mut known = self.index.names.iter();
-                    let at = known.position(|own| *own == (*protocol, &**name));
-                    let at = at.and_then(|at| u32::try_from(at).ok());
-                    names.push(at.ok_or(Uncompiled::NewDistinction)?);
-                }
-            }
-        }
-        let ports = FastPorts { numbers: ConnectionSet::union_of(numbers), names };
-        Ok(Some(ports))
+        let id = |name| {
+            let at = self.index.names.iter().position(|known| *known == name);
+            at.and_then(|at| u32::try_from(at).ok()).ok_or(Uncompiled::NewDistinction)
+        };
+        FastPorts::new(list, id).map(Some)
     }
 }
 
@@ -350,9 +331,8 @@ impl Delta {
         other: u32,
         family: Family,
     ) -> Option<&[Verdict; 2]> {
-        let rows = self.rows.iter().filter(|row| {
-            family_index(row.family) == family_index(family) && row.direction == direction
-        });
+        let rows =
+            self.rows.iter().filter(|row| row.family == family && row.direction == direction);
         let mut own = rows.filter(|row| row.subjects.binary_search(&subject).is_ok());
         own.next().and_then(|row| row.of(other))
     }

@@ -18,6 +18,14 @@ impl Family {
     /// Both families.
     pub const ALL: [Family; 2] = [Family::V4, Family::V6];
 
+    /// The place in a pair of values.
+    pub fn index(self) -> usize {
+        match self {
+            Self::V4 => 0,
+            Self::V6 => 1,
+        }
+    }
+
     /// The family of an address.
     pub fn of(address: IpAddr) -> Self {
         if address.is_ipv4() { Self::V4 } else { Self::V6 }

@@ -21,6 +21,15 @@ impl Direction {
     /// Both, in the order in which a connection meets them.
     pub const ALL: [Direction; 2] = [Direction::Egress, Direction::Ingress];
 
+    /// The one in which the other end sees the same connection.
+    #[must_use]
+    pub fn opposite(self) -> Self {
+        match self {
+            Self::Egress => Self::Ingress,
+            Self::Ingress => Self::Egress,
+        }
+    }
+
     /// The place in a pair of values.
     pub fn index(self) -> usize {
         match self {
@@ -141,10 +150,12 @@ impl Dataplane {
 
     /// Whether policies leave a family alone.
     pub fn unpoliced(&self, family: Family) -> Certainty {
-        match family {
-            Family::V4 => self.unpoliced[0],
-            Family::V6 => self.unpoliced[1],
-        }
+        self.unpoliced[family.index()]
+    }
+
+    /// Whether any connection is dropped whatever policies say, or may be.
+    pub fn may_drop(&self) -> bool {
+        !self.dropped.is_empty() || !self.maybe_dropped.is_empty()
     }
 }
 
@@ -266,6 +277,15 @@ pub struct Policy {
     pub doubt: Option<Arc<str>>,
     /// Where its subject is selected.
     pub span: Span,
+}
+
+impl Policy {
+    /// Whether a policy of a union has a part in a direction of the pods that it selects: it isolates
+    /// them, or has rules that count.
+    pub fn has_part(&self, direction: Direction) -> bool {
+        let at = direction.index();
+        self.isolates[at] || self.counts[at] && !self.rules[at].is_empty()
+    }
 }
 
 /// One rule of a policy, in one direction.

@@ -548,7 +548,7 @@ fn what_if_tells_what_a_compile_would() {
                         [&model, &after].map(|m| m.directions(&source, &destination, family));
                     for (at, direction) in Direction::ALL.into_iter().enumerate() {
                         let (own, other) = if at == 0 { (a, b) } else { (b, a) };
-                        let (own, other) = (model.class_id(own), model.class_id(other));
+                        let (own, other) = (model.class_of(own), model.class_of(other));
                         let told = delta.of(own, direction, other, family);
                         let (old, new) = (&said[0][at], &said[1][at]);
                         match told {

@@ -195,10 +195,7 @@ impl Rewrite<'_> {
             let subject = policy.subject.clone();
             let mut leaked = Vec::new();
             for direction in Direction::ALL {
-                let other = match direction {
-                    Direction::Egress => Direction::Ingress,
-                    Direction::Ingress => Direction::Egress,
-                };
+                let other = direction.opposite();
                 for &rule_id in &policy.rules[direction.index()] {
                     let rule = self.set.rule(rule_id);
                     let own = match &rule.peers {

@@ -12,20 +12,23 @@ pub(super) type Read<T> = Result<T, Unusual>;
 /// Moves over the values of one object. After a key, or at an item, exactly one of `scalar`,
 /// `open_mapping`, `open_sequence` and `skip` is called.
 pub(super) trait Cursor<'t>: Copy {
-    /// A collection that is being read.
-    type Frame;
+    /// The text that it moves over.
+    fn text(&self) -> &'t [u8];
+
+    /// Where it is.
+    fn position(&self) -> usize;
 
     /// Enters a mapping.
-    fn open_mapping(&mut self) -> Read<Self::Frame>;
+    fn open_mapping(&mut self) -> Read<Frame<'t>>;
 
     /// The next key; `None` after the last one.
-    fn next_key(&mut self, frame: &mut Self::Frame) -> Read<Option<Word<'t>>>;
+    fn next_key(&mut self, frame: &mut Frame<'t>) -> Read<Option<Word<'t>>>;
 
     /// Enters a sequence.
-    fn open_sequence(&mut self) -> Read<Self::Frame>;
+    fn open_sequence(&mut self) -> Read<Frame<'t>>;
 
     /// Moves to the next item; false after the last one.
-    fn next_item(&mut self, frame: &mut Self::Frame) -> Read<bool>;
+    fn next_item(&mut self, frame: &mut Frame<'t>) -> Read<bool>;
 
     /// Reads a scalar that is not null.
     fn scalar(&mut self) -> Read<Word<'t>>;
@@ -36,23 +39,16 @@ pub(super) trait Cursor<'t>: Copy {
     /// Passes over a value that is a string for sure.
     fn skip_string(&mut self) -> Read<()>;
 
-    /// Where a collection starts.
-    fn start_of(frame: &Self::Frame) -> usize;
-
-    /// The field that was read last.
-    fn last_key<'f>(frame: &'f mut Self::Frame) -> &'f mut &'t [u8];
-
     /// The next key of a mapping whose keys are fields: kubectl sorts them, so none stands twice.
-    fn next_field(&mut self, frame: &mut Self::Frame) -> Read<Option<Word<'t>>> {
+    fn next_field(&mut self, frame: &mut Frame<'t>) -> Read<Option<Word<'t>>> {
         let key = self.next_key(frame)?;
         if let Some(key) = key {
-            let last = Self::last_key(frame);
             // The first letters decide most of the time.
-            let (a, b) = (last.first(), key.text.first());
-            if a > b || a == b && *last >= key.text {
+            let (a, b) = (frame.last_key.first(), key.text.first());
+            if a > b || a == b && frame.last_key >= key.text {
                 return Err(Unusual);
             }
-            *last = key.text;
+            frame.last_key = key.text;
         }
         Ok(key)
     }
@@ -61,7 +57,32 @@ pub(super) trait Cursor<'t>: Copy {
     fn end(&self) -> usize;
 
     /// The text from another place of this cursor up to here.
-    fn since(&self, earlier: &Self) -> &'t [u8];
+    fn since(&self, earlier: &Self) -> &'t [u8] {
+        &self.text()[earlier.position()..self.position()]
+    }
+}
+
+/// A collection that is being read.
+pub(super) struct Frame<'t> {
+    /// How far its keys or items are indented.
+    pub(super) indent: usize,
+    pub(super) start: usize,
+    /// None of its keys or items has been reached.
+    pub(super) first: bool,
+    pub(super) empty: bool,
+    /// The field that was read last.
+    last_key: &'t [u8],
+}
+
+impl Frame<'_> {
+    /// One with something in it.
+    pub(super) fn new(indent: usize, start: usize) -> Self {
+        Self { indent, start, first: true, empty: false, last_key: b"" }
+    }
+
+    pub(super) fn empty(start: usize) -> Self {
+        Self { empty: true, ..Self::new(0, start) }
+    }
 }
 
 /// A key or a scalar.

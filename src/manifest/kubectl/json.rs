@@ -1,6 +1,6 @@
 //! JSON as kubectl prints it: a key or an item on each line, indented by four.
 
-use super::cursor::{Cursor, Read, Unusual, Word, spaces, starts_with};
+use super::cursor::{Cursor, Frame, Read, Unusual, Word, spaces, starts_with};
 
 /// How far each level is indented.
 const STEP: usize = 4;
@@ -15,25 +15,10 @@ pub(super) struct Json<'t> {
     end: usize,
 }
 
-/// A collection.
-pub(super) struct Frame<'t> {
-    /// The indentation of its keys or items.
-    indent: usize,
-    start: usize,
-    first: bool,
-    empty: bool,
-    last_key: &'t [u8],
-}
-
 impl<'t> Json<'t> {
     /// At an object's opening brace, on a line that is indented so far.
     pub(super) fn new(text: &'t [u8], at: usize, indent: usize) -> Self {
         Self { text, at, indent, end: at }
-    }
-
-    /// Where the cursor is: after an object, behind its closing brace.
-    pub(super) fn position(&self) -> usize {
-        self.at
     }
 
     fn byte(&self, at: usize) -> u8 {
@@ -42,18 +27,15 @@ impl<'t> Json<'t> {
 
     fn open(&mut self, brackets: [u8; 2]) -> Read<Frame<'t>> {
         let start = self.at;
-        let mut frame =
-            Frame { indent: self.indent + STEP, start, first: true, empty: false, last_key: b"" };
+        self.at += 2;
         if starts_with(self.text, start, &brackets) {
-            frame.empty = true;
-            self.at += 2;
             self.end = self.at;
+            Ok(Frame::empty(start))
         } else if starts_with(self.text, start, &[brackets[0], b'\n']) {
-            self.at += 2;
+            Ok(Frame::new(self.indent + STEP, start))
         } else {
-            return Err(Unusual);
+            Err(Unusual)
         }
-        Ok(frame)
     }
 
     /// Moves to the next line of a collection; false behind its closing bracket.
@@ -150,7 +132,14 @@ impl<'t> Json<'t> {
 }
 
 impl<'t> Cursor<'t> for Json<'t> {
-    type Frame = Frame<'t>;
+    fn text(&self) -> &'t [u8] {
+        self.text
+    }
+
+    // After an object, behind its closing brace.
+    fn position(&self) -> usize {
+        self.at
+    }
 
     fn open_mapping(&mut self) -> Read<Frame<'t>> {
         self.open(*b"{}")
@@ -240,20 +229,8 @@ impl<'t> Cursor<'t> for Json<'t> {
         if self.byte(self.at) == b'"' { self.skip() } else { Err(Unusual) }
     }
 
-    fn start_of(frame: &Frame<'t>) -> usize {
-        frame.start
-    }
-
-    fn last_key<'f>(frame: &'f mut Frame<'t>) -> &'f mut &'t [u8] {
-        &mut frame.last_key
-    }
-
     fn end(&self) -> usize {
         self.end
-    }
-
-    fn since(&self, earlier: &Self) -> &'t [u8] {
-        &self.text[earlier.at..self.at]
     }
 }
 

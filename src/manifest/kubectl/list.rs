@@ -4,7 +4,7 @@ use super::super::item::Collected;
 use super::super::json::JsonReader;
 use super::super::resource::Resource;
 use super::super::{object, yaml as full};
-use super::cursor::starts_with;
+use super::cursor::{Cursor, starts_with};
 use super::json::Json;
 use super::meta::Memory;
 use super::yaml::Yaml;

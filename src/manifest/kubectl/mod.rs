@@ -44,7 +44,7 @@ fn object<'t, C: Cursor<'t>>(
     source: SourceId,
 ) -> Read<Resource> {
     let mut frame = cursor.open_mapping()?;
-    let start = C::start_of(&frame);
+    let start = frame.start;
     let mut head = |key: &[u8]| match cursor.next_field(&mut frame)? {
         Some(found) if found.text == key => cursor.scalar()?.string(),
         _ => Err(Unusual),

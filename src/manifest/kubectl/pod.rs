@@ -2,7 +2,7 @@
 
 use super::super::resource::{AddressList, ContainerPort, PodResource, PodShape};
 use super::super::validate::{self, NameRule};
-use super::cursor::{Cursor, Read, Unusual};
+use super::cursor::{Cursor, Frame, Read, Unusual};
 use super::meta::{self, Memory};
 use crate::diagnostic::SourceId;
 use crate::net::Protocol;
@@ -27,7 +27,7 @@ struct Spec<'t> {
 /// Reads a pod, from behind its `apiVersion` and `kind`.
 pub(super) fn read<'t, C: Cursor<'t>>(
     cursor: &mut C,
-    frame: &mut C::Frame,
+    frame: &mut Frame<'t>,
     memory: &mut Memory<'t>,
     source: SourceId,
 ) -> Read<PodResource> {

@@ -5,7 +5,7 @@ use super::super::resource::{
     PortResource, Requirement, RuleResource,
 };
 use super::super::validate::{self, NameRule};
-use super::cursor::{Cursor, Read, Unusual, Word};
+use super::cursor::{Cursor, Frame, Read, Unusual, Word};
 use super::meta::{self, Memory};
 use super::span;
 use crate::diagnostic::SourceId;
@@ -15,7 +15,7 @@ use ipnet::IpNet;
 /// Reads a policy, from behind its `apiVersion` and `kind`.
 pub(super) fn read<'t, C: Cursor<'t>>(
     cursor: &mut C,
-    frame: &mut C::Frame,
+    frame: &mut Frame<'t>,
     memory: &mut Memory<'t>,
     source: SourceId,
 ) -> Read<NetworkPolicyResource> {
@@ -121,7 +121,7 @@ impl<'t> Reader<'_, 't> {
                     return Err(Unusual);
                 }
             }
-            rule.span = span(self.source, C::start_of(&frame), cursor.end());
+            rule.span = span(self.source, frame.start, cursor.end());
             rules.push(rule);
         }
         Ok(rules)
@@ -145,7 +145,7 @@ impl<'t> Reader<'_, 't> {
                 _ => return Err(Unusual),
             }
         }
-        let span = span(self.source, C::start_of(&frame), cursor.end());
+        let span = span(self.source, frame.start, cursor.end());
         Ok(PortResource { span, protocol, port, end_port })
     }
 
@@ -177,7 +177,7 @@ impl<'t> Reader<'_, 't> {
             (None, None, None) | (Some(_), ..) => return Err(Unusual),
             (None, namespaces, pods) => PeerSelects::Pods { namespaces, pods },
         };
-        let span = span(self.source, C::start_of(&frame), cursor.end());
+        let span = span(self.source, frame.start, cursor.end());
         Ok(PeerResource { span, selects })
     }
 
@@ -217,7 +217,7 @@ impl<'t> Reader<'_, 't> {
             return Err(Unusual);
         }
         requirements.append(&mut expressions);
-        let span = span(self.source, C::start_of(&frame), cursor.end());
+        let span = span(self.source, frame.start, cursor.end());
         Ok(LabelSelector { span, requirements })
     }
 
@@ -256,7 +256,7 @@ impl<'t> Reader<'_, 't> {
         }
         values.sort();
         values.dedup();
-        let span = span(self.source, C::start_of(&frame), cursor.end());
+        let span = span(self.source, frame.start, cursor.end());
         Ok(Requirement { key: self.memory.word(name), operator, values, span })
     }
 }

@@ -1,8 +1,8 @@
 //! YAML in block style, as kubectl prints it: mappings indented by two, sequences not indented.
 
 use super::super::scalar;
-use super::cursor::{Cursor, Read, Unusual, Word, line_end, spaces, starts_with};
-use memchr::{memchr, memchr2, memchr2_iter, memchr3_iter};
+use super::cursor::{Cursor, Frame, Read, Unusual, Word, line_end, spaces, starts_with};
+use memchr::{memchr, memchr_iter, memchr2, memchr2_iter, memchr3_iter, memrchr};
 
 /// A place in YAML.
 #[derive(Clone, Copy)]
@@ -16,26 +16,11 @@ pub(super) struct Yaml<'t> {
     end: usize,
 }
 
-/// A collection.
-pub(super) struct Frame<'t> {
-    column: usize,
-    start: usize,
-    /// The first key stands right here.
-    first: bool,
-    empty: bool,
-    last_key: &'t [u8],
-}
-
 impl<'t> Yaml<'t> {
     /// At the start of an object's text, which ends where the text does or at a line that is indented
     /// less. `column` is that of the object's keys.
     pub(super) fn new(text: &'t [u8], at: usize, column: usize) -> Self {
         Self { text, at, column, here: true, end: at }
-    }
-
-    /// Where the cursor is: after an object, the start of the line that follows it.
-    pub(super) fn position(&self) -> usize {
-        self.at
     }
 
     fn byte(&self, at: usize) -> u8 {
@@ -71,7 +56,7 @@ impl<'t> Yaml<'t> {
     fn empty(&mut self) -> Read<Frame<'t>> {
         let start = self.at;
         self.finish_line(start + 2)?;
-        Ok(Frame { column: 0, start, first: false, empty: true, last_key: b"" })
+        Ok(Frame::empty(start))
     }
 
     /// The end of a quoted scalar that starts here: the place behind its closing quote.
@@ -119,13 +104,11 @@ impl<'t> Yaml<'t> {
                 }
                 continue;
             }
+            let line = memrchr(b'\n', &self.text[..at]).map_or(0, |end| end + 1);
+            let lead = &self.text[line..at];
             let starts = match before(at, 2) {
                 b':' => true,
-                b'-' => {
-                    let lead = self.text[..at].iter().rev();
-                    lead.take_while(|b| matches!(b, b' ' | b'-')).count()
-                        == at - memchr::memrchr(b'\n', &self.text[..at]).map_or(0, |end| end + 1)
-                }
+                b'-' => lead.iter().all(|b| matches!(b, b' ' | b'-')),
                 _ => false,
             };
             if !starts {
@@ -139,16 +122,15 @@ impl<'t> Yaml<'t> {
                 // The text of a block scalar, the second line of a plain one and a comment may hold
                 // anything: were it taken for such a quote, lines that do count would go unseen. A
                 // plain scalar has no `: ` in it.
-                let line = memchr::memrchr(b'\n', &self.text[..at]).map_or(0, |end| end + 1);
                 let blocks = block_scalars.get_or_insert_with(|| {
                     memchr2_iter(b'|', b'>', region).any(|at| before(start + at, 1) == b' ')
                 });
-                if *blocks || before(at, 2) != b':' || self.text[line..at].contains(&b'#') {
+                if *blocks || before(at, 2) != b':' || lead.contains(&b'#') {
                     return Err(Unusual);
                 }
             }
         }
-        for at in memchr::memchr_iter(b'[', region).map(|at| start + at) {
+        for at in memchr_iter(b'[', region).map(|at| start + at) {
             if before(at, 1) == b' ' && !starts_with(self.text, at, b"[]\n") {
                 return Err(Unusual);
             }
@@ -164,7 +146,14 @@ fn is_plain(byte: u8) -> bool {
 }
 
 impl<'t> Cursor<'t> for Yaml<'t> {
-    type Frame = Frame<'t>;
+    fn text(&self) -> &'t [u8] {
+        self.text
+    }
+
+    // After an object, the start of the line that follows it.
+    fn position(&self) -> usize {
+        self.at
+    }
 
     fn open_mapping(&mut self) -> Read<Frame<'t>> {
         let column = if self.here { self.column } else { self.column + 2 };
@@ -183,7 +172,7 @@ impl<'t> Cursor<'t> for Yaml<'t> {
             }
             self.at += column;
         }
-        Ok(Frame { column, start: self.at, first: true, empty: false, last_key: b"" })
+        Ok(Frame::new(column, self.at))
     }
 
     fn next_key(&mut self, frame: &mut Frame<'t>) -> Read<Option<Word<'t>>> {
@@ -193,10 +182,10 @@ impl<'t> Cursor<'t> for Yaml<'t> {
         if !std::mem::take(&mut frame.first) {
             let indent = spaces(self.text, self.at);
             let blank = self.byte(self.at + indent) == b'\n';
-            if self.at >= self.text.len() || indent < frame.column && !blank {
+            if self.at >= self.text.len() || indent < frame.indent && !blank {
                 return Ok(None);
             }
-            if indent != frame.column {
+            if indent != frame.indent {
                 return Err(Unusual);
             }
             self.at += indent;
@@ -210,7 +199,7 @@ impl<'t> Cursor<'t> for Yaml<'t> {
             return Err(Unusual);
         }
         self.at = start + length + 1;
-        (self.column, self.here) = (frame.column, false);
+        (self.column, self.here) = (frame.indent, false);
         self.end = start + length;
         Ok(Some(Word { text: key, quoted: false, start, end: start + length }))
     }
@@ -232,7 +221,7 @@ impl<'t> Cursor<'t> for Yaml<'t> {
             return Err(Unusual);
         }
         self.at += 1;
-        Ok(Frame { column, start, first: false, empty: false, last_key: b"" })
+        Ok(Frame::new(column, start))
     }
 
     fn next_item(&mut self, frame: &mut Frame<'t>) -> Read<bool> {
@@ -241,10 +230,10 @@ impl<'t> Cursor<'t> for Yaml<'t> {
         }
         let indent = spaces(self.text, self.at);
         let next = self.byte(self.at + indent);
-        if next == b'\n' || indent > frame.column {
+        if next == b'\n' || indent > frame.indent {
             return Err(Unusual);
         }
-        if indent < frame.column || next != b'-' {
+        if indent < frame.indent || next != b'-' {
             return Ok(false);
         }
         if self.byte(self.at + indent + 1) != b' ' {
@@ -290,7 +279,8 @@ impl<'t> Cursor<'t> for Yaml<'t> {
         }
         // Items of a sequence may stand in the column of its key, if nothing stands beside that.
         let items = !self.reach_value()?;
-        if !items && matches!(self.byte(self.at), b'|' | b'>') {
+        let block = !items && matches!(self.byte(self.at), b'|' | b'>');
+        if block {
             // What a block scalar holds is not read at all; an indicator of its indentation, or a
             // comment, is unusual.
             let header = &self.text[self.at + 1..line_end(self.text, self.at)];
@@ -298,7 +288,6 @@ impl<'t> Cursor<'t> for Yaml<'t> {
                 return Err(Unusual);
             }
         }
-        let block = !items && matches!(self.byte(self.at), b'|' | b'>');
         let mut at = line_end(self.text, self.at);
         let mut last = at;
         // The first line of a block scalar says how far all of them are indented.
@@ -361,19 +350,7 @@ impl<'t> Cursor<'t> for Yaml<'t> {
         if end.is_none_or(|end| end == self.end) { Ok(()) } else { Err(Unusual) }
     }
 
-    fn start_of(frame: &Frame<'t>) -> usize {
-        frame.start
-    }
-
-    fn last_key<'f>(frame: &'f mut Frame<'t>) -> &'f mut &'t [u8] {
-        &mut frame.last_key
-    }
-
     fn end(&self) -> usize {
         self.end
-    }
-
-    fn since(&self, earlier: &Self) -> &'t [u8] {
-        &self.text[earlier.at..self.at]
     }
 }
