@@ -282,6 +282,11 @@ impl ClusterState {
         (0..self.pods.len()).map(PodId::new)
     }
 
+    /// The ids of all namespaces.
+    pub fn namespace_ids(&self) -> impl ExactSizeIterator<Item = NamespaceId> + use<> {
+        (0..self.namespaces.len()).map(NamespaceId::new)
+    }
+
     /// The ids of all workloads.
     pub fn workload_ids(&self) -> impl ExactSizeIterator<Item = WorkloadId> + use<> {
         (0..self.workloads.len()).map(WorkloadId::new)
@@ -413,13 +418,10 @@ impl ClusterState {
         let Some(selector) = &service.selector else {
             return Vec::new();
         };
-        self.pod_ids()
+        self.pods_in(service.namespace)
             .filter(|&id| {
-                let pod = self.pod(id);
-                pod.namespace == service.namespace
-                    && selector
-                        .iter()
-                        .all(|(key, value)| pod.labels.get(key).map(|v| &**v) == Some(value))
+                let labels = &self.pod(id).labels;
+                selector.iter().all(|(key, value)| labels.get(key).map(|v| &**v) == Some(value))
             })
             .collect()
     }

@@ -505,8 +505,8 @@ impl<'a> NamespaceIndex<'a> {
     fn new(cluster: &'a ClusterState) -> Self {
         let mut by_label: FxHashMap<_, Vec<NamespaceId>> = FxHashMap::default();
         let mut undeclared = Vec::new();
-        for (at, namespace) in cluster.namespaces.iter().enumerate() {
-            let id = NamespaceId::new(at);
+        for id in cluster.namespace_ids() {
+            let namespace = cluster.namespace(id);
             if !namespace.declared {
                 undeclared.push(id);
                 continue;
@@ -543,7 +543,7 @@ impl<'a> NamespaceIndex<'a> {
                 listed.extend(&self.undeclared);
                 listed
             }
-            None => (0..self.cluster.namespaces.len()).map(NamespaceId::new).collect(),
+            None => self.cluster.namespace_ids().collect(),
         };
         candidates.sort_unstable();
         candidates.dedup();

@@ -62,6 +62,7 @@ pub fn enforce_without(
         set: declared.clone(),
         origins: (0..declared.rules.len()).map(RuleId::new).collect(),
         cluster,
+        host_network: cluster.pod_ids().filter(|&id| cluster.pod(id).host_network).collect(),
         cni,
         without,
         changes: Vec::new(),
@@ -102,6 +103,8 @@ struct Rewrite<'a> {
     /// The rule that each is made of.
     origins: Vec<RuleId>,
     cluster: &'a ClusterState,
+    /// Pods on their node's network: few, and asked about for each rule.
+    host_network: Vec<PodId>,
     cni: &'a Cni,
     without: &'a [EffectId],
     changes: Vec<Change>,

@@ -2,7 +2,7 @@
 
 use super::super::profile::When;
 use super::Rewrite;
-use crate::cluster::{Labels, NodeId, PodId};
+use crate::cluster::{Labels, NamespaceId, NodeId, PodId};
 use crate::diagnostic::Span;
 use crate::net::IpSet;
 use crate::policy::{
@@ -133,11 +133,8 @@ impl Rewrite<'_> {
     /// Pods on their nodes' network whose labels are those that a selector wants.
     fn placed(&self, selector: &PodsMatch) -> Placed {
         let mut placed = Placed::default();
-        for id in self.cluster.pod_ids() {
+        for &id in &self.host_network {
             let pod = self.cluster.pod(id);
-            if !pod.host_network {
-                continue;
-            }
             match (self.is_labelled(selector, id), pod.node) {
                 (Some(true), Some(node)) => placed.nodes.push(node),
                 (Some(true), None) => placed.unplaced.push(id),
@@ -429,7 +426,16 @@ impl Rewrite<'_> {
     /// The pods that a selector is about, and those that it may be about.
     pub(super) fn selected(&self, selector: &PodsMatch) -> [BTreeSet<PodId>; 2] {
         let (mut sure, mut maybe) = (BTreeSet::new(), BTreeSet::new());
-        for id in self.cluster.pod_ids() {
+        // The namespaces first: most rules are about few.
+        let namespaces: Vec<NamespaceId> = match &selector.namespaces {
+            NamespaceMatch::Is(own) => vec![*own],
+            NamespaceMatch::Labelled(labels) => self
+                .cluster
+                .namespace_ids()
+                .filter(|&id| labels.matches_namespace(self.cluster.namespace(id)) != Some(false))
+                .collect(),
+        };
+        for id in namespaces.into_iter().flat_map(|own| self.cluster.pods_in(own)) {
             let pod = self.cluster.pod(id);
             let about = selector.matches(pod, self.cluster.namespace(pod.namespace));
             if about == Some(true) {

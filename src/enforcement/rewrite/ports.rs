@@ -348,10 +348,8 @@ impl Rewrite<'_> {
 
     /// Pods on their node's network that a selector is about by labels.
     fn on_node_network(&self, selector: &PodsMatch) -> Vec<PodId> {
-        let about = |id: &PodId| {
-            self.cluster.pod(*id).host_network && self.is_labelled(selector, *id) != Some(false)
-        };
-        self.cluster.pod_ids().filter(about).collect()
+        let about = |id: &PodId| self.is_labelled(selector, *id) != Some(false);
+        self.host_network.iter().copied().filter(about).collect()
     }
 
     /// Egress to pods on their node's network by name: their numbers, at the address of their node.
