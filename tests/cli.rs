@@ -4,5 +4,8 @@
 
 #[test]
 fn transcripts_hold() {
-    trycmd::TestCases::new().case("tests/cli/*.md").case("README.md");
+    trycmd::TestCases::new()
+        .case("tests/cli/*.md")
+        .case("README.md")
+        .case("scenarios/mistake-*/README.md");
 }

@@ -49,6 +49,8 @@ pub struct CanAnswer {
     pub allowed_pairs: usize,
     /// What else is to be known.
     pub notes: Vec<String>,
+    /// Which ports of pods the ports of a Service are, where that is not plain.
+    pub service_notes: Vec<String>,
     /// Whether an assumed pod address decided.
     pub assumed_address: bool,
 }
@@ -64,6 +66,8 @@ pub struct Group {
     pub destinations: Vec<String>,
     /// How many pairs.
     pub pairs: usize,
+    /// The pair that stands for all of them: source and destination, as printed.
+    pub example: [String; 2],
     /// What was asked, by number; everything if no port was given.
     pub asked: ConnectionSet,
     /// What of it is allowed.

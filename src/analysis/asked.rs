@@ -2,6 +2,7 @@
 
 use super::answer::Group;
 use super::endpoint::{Endpoint, EndpointError};
+use super::explain::HintCode;
 use super::port::PortQuery;
 
 use super::world::World;
@@ -132,13 +133,11 @@ impl<'q> Asked<'q> {
                 own.port,
                 shown.join(",")
             ));
-            let names_service_port =
-                groups.iter().flat_map(|g| &g.trace).flat_map(|t| &t.directions).any(|d| {
-                    d.nearest.as_ref().is_some_and(|miss| {
-                        miss.peer.is_none()
-                            && rule_has_port(self.world, miss.rule, protocol, own.port)
-                    })
-                });
+            let nearest = groups.iter().flat_map(|g| &g.reasons).filter_map(|r| r.nearest.as_ref());
+            let names_service_port = nearest
+                .filter(|hint| hint.code == HintCode::ServicePort)
+                .filter_map(|hint| hint.rule)
+                .any(|rule| rule_has_port(self.world, rule, protocol, own.port));
             if names_service_port && self.world.policies.dataplane.before_translation {
                 let cni = self.world.cni.as_ref().map_or("this CNI", |cni| cni.name());
                 notes.push(format!("a policy names the Service's port: on {cni} it may count where the pods' port is another one"));
@@ -201,7 +200,7 @@ fn rule_has_port(world: &World, rule: RuleId, protocol: Protocol, port: u16) -> 
     }
 }
 
-fn matches_service_port(asked: &PortQuery, own: &ServicePort) -> bool {
+pub(super) fn matches_service_port(asked: &PortQuery, own: &ServicePort) -> bool {
     let protocol = asked.protocol.is_none_or(|wanted| wanted == own.protocol);
     protocol
         && match &asked.port {

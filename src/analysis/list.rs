@@ -1,6 +1,7 @@
 //! Every allowed connection.
 
 use super::reason::reasons;
+use super::words::Words;
 use super::world::World;
 use crate::cluster::{
     NamespaceId, NodeId, PodId, WorkloadId, link_local_addresses, named_addresses,
@@ -505,7 +506,7 @@ fn opening_rules(world: &World, row: &Row) -> Vec<(String, Span)> {
         Flow { source: source.clone(), destination: destination.clone(), family, protocol, port };
     let found = trace(cluster, &world.policies, &flow);
     let found = reasons(
-        world,
+        Words::effective(world),
         &found,
         &row.source.name(world, Length::Short),
         &row.destination.name(world, Length::Short),

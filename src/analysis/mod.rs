@@ -5,6 +5,7 @@
 //!
 //! ```text
 //!   text ─ endpoint ─▶ peers ─ query ─▶ CanAnswer      (can, questions, scenario)
+//!                              explain ─▶ Explanation
 //!                              list  ─▶ Listing        (list, graph)
 //!                              truth_table ─▶ TruthTable
 //!                              inventory ─▶ Inventory
@@ -15,6 +16,7 @@ mod asked;
 mod cni_diff;
 mod divergence;
 mod endpoint;
+mod explain;
 mod family;
 mod inventory;
 mod list;
@@ -25,12 +27,17 @@ mod reason;
 mod scenario;
 mod translation;
 mod truth_table;
+mod words;
 mod world;
 
 pub use answer::{Answer, CanAnswer, Group};
 pub use cni_diff::{CniDiff, DiffChange, DiffRow, RuleDiff, Turn, cni_diff};
 pub use divergence::{Cause, Divergence, Engines};
 pub use endpoint::{Endpoint, EndpointError, Member, Scope, parse_resolution, resolve_endpoint};
+pub use explain::{
+    Case, Explanation, Hint, HintCode, PeerAccount, PolicyAccount, PortAccount, RuleAccount,
+    ServiceStep, Side, explain, hint_page,
+};
 pub use inventory::{Inventory, NamespaceRow, PolicyRow, WorkloadRow, inventory};
 pub use list::{Filter, Length, Lister, Listing, Row, RowEnd, list, listed_policies};
 pub use port::{PortError, PortQuery};
@@ -38,7 +45,8 @@ pub use query::can;
 pub use questions::{Question, QuestionAnswer, answer_questions, parse_questions};
 pub use reason::Reason;
 pub use scenario::{
-    Expectation, Failure, Scenario, ScenarioError, ScenarioResult, check, run_scenario,
+    Expectation, ExpectedQuestion, Failure, Scenario, ScenarioError, ScenarioResult, check,
+    run_scenario,
 };
 pub use truth_table::{TruthTable, truth_table};
 pub use world::{Basis, LeftOut, Options, World};

@@ -4,6 +4,7 @@ use super::answer::{Answer, CanAnswer, Group};
 use super::asked::Asked;
 use super::divergence::Engines;
 use super::endpoint::{Endpoint, EndpointError, Member};
+use super::explain::Hint;
 use super::family::{
     InternetAnswers, beside_internet, choose_family, flag, has_known_address, is_other_family,
     other_family,
@@ -12,10 +13,11 @@ use super::list::{Length, block_names};
 use super::port::PortQuery;
 use super::reason::{Reason, assumes_private_address, reasons, told};
 use super::translation::{self, obstacle, opening};
+use super::words::Words;
 use super::world::World;
 use crate::cluster::{NodeId, Service};
 use crate::engine::reference::Flow;
-use crate::engine::{Decision, DirectionTrace, Peer, Verdict, trace};
+use crate::engine::{Decision, Peer, Verdict, trace};
 use crate::net::{ConnectionSet, Family, IpSet, Protocol};
 use crate::policy::{Certainty, Direction, PeerMatch, Peers};
 use std::cell::LazyCell;
@@ -191,7 +193,7 @@ pub fn can(
             None => groups.push(group),
         }
     }
-    notes.extend(asked_of.service_notes(destination, &groups));
+    let service_notes = asked_of.service_notes(destination, &groups);
     let pods = otherwise.map(|(family, word)| {
         (family, if kinds == 1 { word } else { "for some of the pairs".to_owned() })
     });
@@ -205,12 +207,13 @@ pub fn can(
     let all = |pick: fn(&Group) -> &Vec<String>| {
         groups.iter().flat_map(pick).collect::<HashSet<_>>().len()
     };
+    let words = Words::effective(world);
     let (all_sources, all_destinations) = (all(|g| &g.sources), all(|g| &g.destinations));
     for group in &mut groups {
         if let Some(trace) = &group.trace {
             let from = spoken(&group.sources, all_sources, &source.name);
             let to = spoken(&group.destinations, all_destinations, &destination.name);
-            let before = std::mem::replace(&mut group.reasons, reasons(world, trace, &from, &to));
+            let before = std::mem::replace(&mut group.reasons, reasons(words, trace, &from, &to));
             let merged = group.reasons.iter_mut().zip(before);
             for ((reason, before), direction) in merged.zip(told(trace)) {
                 let others = match direction.direction {
@@ -218,7 +221,7 @@ pub fn can(
                     Direction::Ingress => &group.sources,
                 };
                 // What one of several lacks need not be what the others lack.
-                let about_one = direction.nearest.as_ref().is_some_and(|miss| miss.peer.is_some());
+                let about_one = reason.nearest.as_ref().is_some_and(Hint::is_about_peer);
                 if before.nearest.is_none() || about_one && others.len() > 1 {
                     reason.nearest = None;
                 }
@@ -241,6 +244,7 @@ pub fn can(
         pairs,
         allowed_pairs,
         notes,
+        service_notes,
         assumed_address,
     })
 }
@@ -422,15 +426,11 @@ impl Group {
             self.family = None;
         }
         // Only what came closest for all of them is told.
-        if let (Some(own), Some(theirs)) = (&self.trace, &other.trace) {
-            let miss = |direction: &DirectionTrace| {
-                let miss = direction.nearest.as_ref();
-                miss.map(|miss| (miss.rule, miss.resolves, miss.peer.is_some()))
-            };
-            for ((own, theirs), reason) in told(own).zip(told(theirs)).zip(&mut self.reasons) {
-                if miss(own) != miss(theirs) {
-                    reason.nearest = None;
-                }
+        let rule =
+            |reason: &Reason| reason.nearest.as_ref().map(|hint| (hint.rule, hint.is_about_peer()));
+        for (own, theirs) in self.reasons.iter_mut().zip(&other.reasons) {
+            if rule(own) != rule(theirs) {
+                own.nearest = None;
             }
         }
         for (list, names) in
@@ -484,6 +484,21 @@ fn before_translation(world: &World, group: Group, from: &Member, service: &Serv
     }
 }
 
+/// Of many ports one that a reader knows: one that the destination declares, else one of the web.
+fn telling(world: &World, destination: &Peer, ports: &ConnectionSet) -> (Protocol, u16) {
+    let has = |&(protocol, port): &(Protocol, u16)| ports.contains(protocol, port);
+    let declared = match destination {
+        Peer::Pod(id) => {
+            let own = world.cluster.pod(*id).ports.iter();
+            own.map(|port| (port.protocol, port.number)).find(has)
+        }
+        Peer::Node(..) | Peer::External(_) | Peer::Name(..) => None,
+    };
+    let web = [443, 80].map(|port| (Protocol::Tcp, port)).into_iter().find(has);
+    let first = || ports.ranges().next().map(|(protocol, first, _)| (protocol, first));
+    declared.or(web).or_else(first).unwrap_or((Protocol::Tcp, 80))
+}
+
 fn evaluate(
     world: &World,
     engines: &Engines<'_>,
@@ -500,6 +515,7 @@ fn evaluate(
             sources: pairs.sources.into_iter().collect(),
             destinations: pairs.destinations.into_iter().collect(),
             pairs: pairs.count,
+            example: [from.name.clone(), to.name.clone()],
             asked: key.asked.clone(),
             allowed: ConnectionSet::empty(),
             unknown: ConnectionSet::empty(),
@@ -535,8 +551,7 @@ fn evaluate(
                 .unwrap_or_else(|| denied.clone())
         }
     };
-    let (protocol, port) =
-        shown.ranges().next().map_or((Protocol::Tcp, 80), |(p, first, _)| (p, first));
+    let (protocol, port) = telling(world, &to.peer, &shown);
     // Which one is said where others have other reasons.
     let single = ConnectionSet::port(protocol, port) == key.asked;
     let said =
@@ -549,11 +564,12 @@ fn evaluate(
         sources: pairs.sources.into_iter().collect(),
         destinations: pairs.destinations.into_iter().collect(),
         pairs: pairs.count,
+        example: [from.name.clone(), to.name.clone()],
         asked: key.asked.clone(),
         allowed,
         unknown,
         family: Some(family),
-        reasons: reasons(world, &trace, &from.name, &to.name),
+        reasons: reasons(Words::effective(world), &trace, &from.name, &to.name),
         explained: said.then(|| format!("{protocol}/{port}")),
         trace: Some(trace),
         divergence,

@@ -1,17 +1,15 @@
 //! Why, in words, with the place that says so.
 
+use super::explain::Hint;
+use super::explain::{Detail, near_hints};
 use super::translation::Obstacle;
+use super::words::{Words, short};
 use super::world::World;
-use crate::cluster::{Addresses, PodId};
+use crate::cluster::Addresses;
 use crate::diagnostic::Span;
-use crate::engine::{
-    Decision, DirectionTrace, NearMiss, Outcome, Peer, PeerMiss, Step, Trace, Unknown,
-};
+use crate::engine::{Decision, DirectionTrace, Outcome, Peer, Step, Trace, Unknown};
 use crate::net::{Family, IpSet};
-use crate::policy::{
-    Direction, EffectId, PeerMatch, Peers, PolicyId, PolicyKind, PortMatch, PortSelector, Ports,
-    RuleId, TierName,
-};
+use crate::policy::{Direction, EffectId, PeerMatch, Peers, PolicyId, RuleId, TierName};
 
 /// What decided one direction, or both.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +28,8 @@ pub struct Reason {
     pub rule: Option<RuleId>,
     /// The place that says so.
     pub span: Option<Span>,
-    /// What came closest to another verdict, and where.
-    pub nearest: Option<(String, Span)>,
+    /// What came closest to another verdict.
+    pub nearest: Option<Hint>,
     /// Rules of an earlier tier that left the decision to this one, and where they stand.
     pub passed: Vec<(String, Span)>,
     /// Which of two readings of the API was applied, where they differ.
@@ -89,12 +87,9 @@ impl Reason {
     }
 }
 
-fn cni_name(world: &World) -> &str {
-    world.cni.as_ref().map_or("the CNI", |cni| cni.name())
-}
-
 /// The reasons of a decision: one for each direction, or one for both.
-pub(super) fn reasons(world: &World, trace: &Trace, from: &str, to: &str) -> Vec<Reason> {
+pub(super) fn reasons(words: Words<'_>, trace: &Trace, from: &str, to: &str) -> Vec<Reason> {
+    let world = words.world;
     match &trace.shortcut {
         Some(Step::Loopback) => {
             vec![Reason::of_both(
@@ -104,13 +99,13 @@ pub(super) fn reasons(world: &World, trace: &Trace, from: &str, to: &str) -> Vec
             )]
         }
         Some(Step::Dropped) => {
-            let cni = cni_name(world);
+            let cni = words.cni();
             let protocol = trace.flow.protocol.name();
             let text = format!("{cni} drops {protocol}, whatever policies say");
             vec![Reason::of_both(Decision::Denied, "dropped", text)]
         }
         Some(Step::Unknown(..)) => {
-            let cni = cni_name(world);
+            let cni = words.cni();
             let protocol = trace.flow.protocol.name();
             let why = world.changes.iter().find(|change| change.effect == EffectId::SctpDropped);
             let why = why.map_or_else(|| format!("{protocol} may be dropped"), |c| c.text.clone());
@@ -122,13 +117,18 @@ pub(super) fn reasons(world: &World, trace: &Trace, from: &str, to: &str) -> Vec
         }
         None => told(trace)
             .map(|direction| {
-                let (end, other) = match direction.direction {
-                    Direction::Egress => (from, to),
-                    Direction::Ingress => (to, from),
-                };
-                one(world, direction, end, other, trace.flow.family)
+                let (end, other) = ends(direction.direction, from, to);
+                one(words, trace, direction, end, other)
             })
             .collect(),
+    }
+}
+
+/// The pod that a direction is about and the other end, of a source and a destination.
+pub(super) fn ends<T>(direction: Direction, from: T, to: T) -> (T, T) {
+    match direction {
+        Direction::Egress => (from, to),
+        Direction::Ingress => (to, from),
     }
 }
 
@@ -138,34 +138,29 @@ pub(super) fn told(trace: &Trace) -> impl Iterator<Item = &DirectionTrace> {
     trace.directions.iter().filter(move |direction| asked && direction.step != Step::NotAPod)
 }
 
-fn one(world: &World, trace: &DirectionTrace, end: &str, other: &str, family: Family) -> Reason {
+fn one(words: Words<'_>, whole: &Trace, trace: &DirectionTrace, end: &str, other: &str) -> Reason {
     let direction = trace.direction;
-    let (code, text, policies, rule, span) = match &trace.step {
+    let policies = words.policies;
+    let (code, text, named, rule, span) = match &trace.step {
         Step::Rule(id) => {
-            let rule = world.policies.rule(*id);
-            let text = rule_name(world, *id);
+            let rule = policies.rule(*id);
+            let text = words.rule_name(*id);
             ("rule", text, vec![rule.policy], Some(*id), Some(rule.span))
         }
         Step::Denied(id) => {
-            let rule = world.policies.rule(*id);
-            let text = format!("{} denies it", rule_name(world, *id));
+            let rule = policies.rule(*id);
+            let text = format!("{} denies it", words.rule_name(*id));
             ("denied-by-rule", text, vec![rule.policy], Some(*id), Some(rule.span))
         }
-        Step::Isolated(policies) => {
-            let span = policies.first().map(|&id| world.policies.policy(id).span);
-            (
-                "isolated",
-                isolated(world, policies, direction, end, other),
-                policies.clone(),
-                None,
-                span,
-            )
+        Step::Isolated(names) => {
+            let span = names.first().map(|&id| policies.policy(id).span);
+            ("isolated", isolated(words, names, direction, end, other), names.clone(), None, span)
         }
         Step::Default => {
             // Policies with an order select pods and leave what no rule matches to the default.
             let text = if trace.policies.is_empty() {
                 format!("no policy selects {} for {direction}", short(end))
-            } else if world.policies.dataplane.hidden_baseline && has_baseline(world, trace) {
+            } else if policies.dataplane.hidden_baseline && has_baseline(words, trace) {
                 "a NetworkPolicy of the other direction keeps the Baseline tier from being asked"
                     .to_owned()
             } else {
@@ -174,20 +169,19 @@ fn one(world: &World, trace: &DirectionTrace, end: &str, other: &str, family: Fa
             ("default", text, vec![], None, None)
         }
         Step::NotEnforced => {
-            let cni = cni_name(world);
+            let cni = words.cni();
             ("not-enforced", format!("{cni} does not enforce policies"), vec![], None, None)
         }
         Step::Closed => {
-            let text =
-                format!("no policy allows it, and {} denies what none allows", cni_name(world));
+            let text = format!("no policy allows it, and {} denies what none allows", words.cni());
             ("closed", text, vec![], None, None)
         }
         Step::LeftAlone => {
-            let text = format!("{} does not police {} where it runs", cni_name(world), short(end));
+            let text = format!("{} does not police {} where it runs", words.cni(), short(end));
             ("left-alone", text, vec![], None, None)
         }
         Step::FamilyNotPoliced => {
-            let text = format!("{} does not police {}", cni_name(world), family);
+            let text = format!("{} does not police {}", words.cni(), whole.flow.family);
             ("family-not-policed", text, vec![], None, None)
         }
         Step::HostNetwork => {
@@ -199,30 +193,30 @@ fn one(world: &World, trace: &DirectionTrace, end: &str, other: &str, family: Fa
             ("own-node", text, vec![], None, None)
         }
         Step::Unknown(why, rule) => {
-            let (text, span) = unknown(world, *why, *rule, trace, other);
-            let span = rule.map(|id| world.policies.rule(id).span).or(span);
-            let policies = rule.map(|id| world.policies.rule(id).policy).into_iter().collect();
-            ("unknown", text, policies, *rule, span)
+            let (text, span) = unknown(words, *why, *rule, trace, other);
+            let span = rule.map(|id| policies.rule(id).span).or(span);
+            let named = rule.map(|id| policies.rule(id).policy).into_iter().collect();
+            ("unknown", text, named, *rule, span)
         }
         Step::Loopback | Step::NoCommonFamily | Step::Dropped | Step::NotAPod => {
             ("outside", format!("{} is no pod", short(end)), vec![], None, None)
         }
     };
-    let nearest = trace.nearest.as_ref().filter(|_| trace.decision == Decision::Denied);
-    let nearest = nearest.and_then(|miss| near(world, miss, other));
+    let nearest =
+        near_hints(words, &whole.flow, trace, end, other, Detail::Brief).into_iter().next();
     Reason {
         direction: Some(direction),
         decision: trace.decision,
         code,
         text,
-        policies,
+        policies: named,
         rule,
         span,
         nearest,
         passed: trace
             .passed
             .iter()
-            .map(|&id| (rule_name(world, id), world.policies.rule(id).span))
+            .map(|&id| (words.rule_name(id), policies.rule(id).span))
             .collect(),
         reading: trace.past_network_policies.then_some(
             "NetworkPolicies select it for the other direction only: the Baseline tier is asked per direction",
@@ -230,42 +224,16 @@ fn one(world: &World, trace: &DirectionTrace, end: &str, other: &str, family: Fa
     }
 }
 
-/// `db-from-api, rule 1`; of a policy of another API with its kind, and with the rule's own name:
-/// `ClusterNetworkPolicy tenants, rule 2 (others)`.
-fn rule_name(world: &World, id: RuleId) -> String {
-    let rule = world.policies.rule(id);
-    let policy = policy_name(world, rule.policy);
-    let own = rule.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
-    format!("{policy}, rule {}{own}", rule.index + 1)
-}
-
-fn policy_name(world: &World, id: PolicyId) -> String {
-    let policy = world.policies.policy(id);
-    match policy.kind {
-        PolicyKind::NetworkPolicy => policy.name.to_string(),
-        kind => format!("{kind} {}", policy.name),
-    }
-}
-
-/// The last part of a printed name: `shop/deploy/web` → `web`. Addresses and phrases stay whole.
-fn short(name: &str) -> &str {
-    let parts: Vec<&str> = name.split('/').collect();
-    match parts.as_slice() {
-        [_, _, last] if !name.contains(' ') => last,
-        _ => name,
-    }
-}
-
 fn isolated(
-    world: &World,
+    words: Words<'_>,
     policies: &[PolicyId],
     direction: Direction,
     end: &str,
     other: &str,
 ) -> String {
-    let names: Vec<&str> = policies.iter().map(|&id| &*world.policies.policy(id).name).collect();
+    let names: Vec<&str> = policies.iter().map(|&id| &*words.policies.policy(id).name).collect();
     let rules: usize =
-        policies.iter().map(|&id| world.policies.policy(id).rules[direction.index()].len()).sum();
+        policies.iter().map(|&id| words.policies.policy(id).rules[direction.index()].len()).sum();
     let shown = match names.as_slice() {
         [a, b, c, rest @ ..] if !rest.is_empty() => {
             format!("{a}, {b}, {c} and {} more", rest.len())
@@ -291,15 +259,15 @@ fn isolated(
 }
 
 fn unknown(
-    world: &World,
+    words: Words<'_>,
     why: Unknown,
     rule: Option<RuleId>,
     trace: &DirectionTrace,
     other: &str,
 ) -> (String, Option<Span>) {
-    let cluster = &world.cluster;
-    let rule = rule.map(|id| rule_name(world, id)).unwrap_or_default();
-    let policy = trace.policies.first().map(|p| world.policies.policy(p.policy).span);
+    let cluster = &words.world.cluster;
+    let rule = rule.map(|id| words.rule_name(id)).unwrap_or_default();
+    let policy = trace.policies.first().map(|p| words.policies.policy(p.policy).span);
     match why {
         Unknown::PodAddress(pod) => {
             let host = cluster.pod(pod).host_network;
@@ -318,9 +286,9 @@ fn unknown(
             );
             (text, None)
         }
-        Unknown::Dropped => (format!("{} may drop the protocol", cni_name(world)), None),
+        Unknown::Dropped => (format!("{} may drop the protocol", words.cni()), None),
         Unknown::Family => {
-            (format!("whether {} polices the address family is not known", cni_name(world)), None)
+            (format!("whether {} polices the address family is not known", words.cni()), None)
         }
         Unknown::Enforcer => {
             ("policies deny it; whether anything enforces them is not known".into(), policy)
@@ -360,21 +328,21 @@ fn unknown(
             None,
         ),
         Unknown::PolicyDoubt(id) => {
-            let policy = world.policies.policy(id);
+            let policy = words.policies.policy(id);
             let why = policy.doubt.as_deref().unwrap_or_default();
-            (format!("{}: {why}", policy_name(world, id)), Some(policy.span))
+            (format!("{}: {why}", words.policy_name(id)), Some(policy.span))
         }
         Unknown::RuleDoubt(id) => {
-            let why = world.policies.rule(id).doubt.as_deref().unwrap_or_default();
-            (format!("{}: {why}", rule_name(world, id)), None)
+            let why = words.policies.rule(id).doubt.as_deref().unwrap_or_default();
+            (format!("{}: {why}", words.rule_name(id)), None)
         }
         Unknown::Tie(a, b) => {
             let text = format!(
                 "{} and {} say different things and have the same priority: the API leaves open which counts",
-                policy_name(world, a),
-                policy_name(world, b)
+                words.policy_name(a),
+                words.policy_name(b)
             );
-            (text, Some(world.policies.policy(b).span))
+            (text, Some(words.policies.policy(b).span))
         }
         Unknown::Placement(pod) => {
             let name = cluster.pod_name(pod);
@@ -383,7 +351,7 @@ fn unknown(
             (text, policy)
         }
         Unknown::OwnNode => {
-            let cni = cni_name(world);
+            let cni = words.cni();
             (
                 format!(
                     "policies deny it, and it is not verified whether {cni} lets a pod reach its own node all the same"
@@ -401,94 +369,10 @@ fn unknown(
 }
 
 /// Whether a policy of the Baseline tier selects the pod.
-fn has_baseline(world: &World, trace: &DirectionTrace) -> bool {
-    let tiers = world.policies.tiers.iter().filter(|tier| tier.name == TierName::Baseline);
+fn has_baseline(words: Words<'_>, trace: &DirectionTrace) -> bool {
+    let tiers = words.policies.tiers.iter().filter(|tier| tier.name == TierName::Baseline);
     let baseline: Vec<&PolicyId> = tiers.flat_map(|tier| &tier.policies).collect();
     trace.policies.iter().any(|policy| baseline.contains(&&policy.policy))
-}
-
-fn opens_nothing(port: &PortSelector) -> bool {
-    matches!(&port.matches, PortMatch::Numbers(set) if set.is_empty())
-}
-
-fn near(world: &World, miss: &NearMiss, other: &str) -> Option<(String, Span)> {
-    let rule = world.policies.rule(miss.rule);
-    let number = rule.index + 1;
-    let cluster = &world.cluster;
-    let labels = |pod: PodId| &cluster.pod(pod).labels;
-    let several = {
-        let policy = world.policies.policy(rule.policy);
-        let name = &policy.name;
-        move |text: String| format!("{name}, rule {number} {text}")
-    };
-    let selector_span = match &rule.peers {
-        Peers::Of(list) => list.first().map(|selector| selector.span),
-        Peers::Any => None,
-    };
-    let (text, span) = match &miss.peer {
-        None => {
-            let span = match &rule.ports {
-                Ports::Of(list) => list.first().map(|port| port.span),
-                Ports::Any => None,
-            };
-            let ports = rule_ports(&rule.ports);
-            let text = if miss.resolves {
-                format!("lets {} through on {ports}", short(other))
-            } else if matches!(&rule.ports, Ports::Of(list) if list.iter().all(opens_nothing)) {
-                format!("opens no port on {}", cni_name(world))
-            } else {
-                format!("names ports that do not resolve there: {ports}")
-            };
-            (text, span)
-        }
-        Some(PeerMiss::PodLabel { wanted, pod }) => {
-            let found = match labels(*pod).get(&wanted.key) {
-                Some(value) => format!("has {}={value}", wanted.key),
-                None => format!("has no label {}", wanted.key),
-            };
-            (format!("wants {wanted}, {} {found}", short(other)), Some(wanted.span))
-        }
-        Some(PeerMiss::NamespaceLabel { wanted, pod }) => {
-            let namespace = cluster.namespace(cluster.pod(*pod).namespace);
-            let found = match namespace.labels.get(&wanted.key) {
-                Some(value) => format!("has {}={value}", wanted.key),
-                None => format!("has no label {}", wanted.key),
-            };
-            (
-                format!("wants namespaces with {wanted}, {} {found}", namespace.name),
-                Some(wanted.span),
-            )
-        }
-        Some(PeerMiss::OtherNamespace { pod }) => {
-            let namespace = &cluster.namespace(cluster.pod(*pod).namespace).name;
-            let text =
-                format!("is about pods of its own namespace, {} is in {namespace}", short(other));
-            (text, selector_span)
-        }
-        Some(PeerMiss::HostNetwork) => (
-            format!("selects by labels, which {} on its node's network has none of", short(other)),
-            selector_span,
-        ),
-        Some(PeerMiss::NotAPod | PeerMiss::Address) => return None,
-    };
-    Some((several(text), span.unwrap_or(rule.span)))
-}
-
-/// The ports of a rule in words.
-pub(crate) fn rule_ports(ports: &Ports) -> String {
-    match ports {
-        Ports::Any => "every port".into(),
-        Ports::Of(list) => {
-            let each: Vec<String> = list
-                .iter()
-                .map(|port| match &port.matches {
-                    PortMatch::Numbers(set) => set.to_string(),
-                    PortMatch::Named { protocol, name } => format!("{protocol}/{name}"),
-                })
-                .collect();
-            each.join(", ")
-        }
-    }
 }
 
 /// Whether the verdict rests on the assumption that pods have private addresses: a block was

@@ -232,47 +232,56 @@ fn clean(path: &Path) -> PathBuf {
     path.components().filter(|c| !matches!(c, std::path::Component::CurDir)).collect()
 }
 
+/// One question of an expectation: source, destination, ports.
+pub type ExpectedQuestion = (String, String, Vec<PortQuery>);
+
+impl Expectation {
+    /// Every question that it asks. An error is about a port that cannot be read.
+    pub fn questions(&self) -> Result<Vec<ExpectedQuestion>, String> {
+        let ports = self.port.as_ref().map(OneOrMany::texts).unwrap_or_default();
+        let ports: Vec<Vec<PortQuery>> = if ports.is_empty() {
+            vec![Vec::new()]
+        } else {
+            let read = ports.iter().map(|text| text.parse().map(|port| vec![port]));
+            let read: Result<_, super::port::PortError> = read.collect();
+            read.map_err(|error| error.to_string())?
+        };
+        let mut out = Vec::new();
+        for from in self.from.texts() {
+            for to in self.to.texts() {
+                out.extend(ports.iter().map(|port| (from.clone(), to.clone(), port.clone())));
+            }
+        }
+        Ok(out)
+    }
+}
+
 /// Whether an expectation holds; else what came out instead.
 pub fn check(
     world: &World,
     engines: &Engines<'_>,
     expectation: &Expectation,
 ) -> Result<(), String> {
-    let ports = expectation.port.as_ref().map(OneOrMany::texts).unwrap_or_default();
-    let ports: Vec<Vec<PortQuery>> = if ports.is_empty() {
-        vec![Vec::new()]
-    } else {
-        let read = ports.iter().map(|text| text.parse().map(|port| vec![port]));
-        read.collect::<Result<_, _>>().map_err(|error: super::port::PortError| error.to_string())?
-    };
-    for from in expectation.from.texts() {
+    for (from, to, ports) in expectation.questions()? {
         let source = resolve_endpoint(world, &from).map_err(|error| error.to_string())?;
-        for to in expectation.to.texts() {
-            let destination = resolve_endpoint(world, &to).map_err(|error| error.to_string())?;
-            for port in &ports {
-                let answer =
-                    can(world, engines, &source, &destination, port).map_err(|e| e.to_string())?;
-                let wanted = match expectation.verdict {
-                    Expected::Allowed => Answer::Allowed,
-                    Expected::Denied => Answer::Denied,
-                    Expected::Undetermined => Answer::Undetermined,
-                };
-                if answer.answer != wanted {
-                    let port = answer.port.as_deref().unwrap_or("any port");
-                    let why: Vec<&str> = answer
-                        .groups
-                        .iter()
-                        .flat_map(|g| &g.reasons)
-                        .map(|r| r.text.as_str())
-                        .collect();
-                    return Err(format!(
-                        "{from} → {to} on {port} is {}, expected {}: {}",
-                        answer.answer.word(),
-                        wanted.word(),
-                        why.join("; ")
-                    ));
-                }
-            }
+        let destination = resolve_endpoint(world, &to).map_err(|error| error.to_string())?;
+        let answer = can(world, engines, &source, &destination, &ports)
+            .map_err(|error| error.to_string())?;
+        let wanted = match expectation.verdict {
+            Expected::Allowed => Answer::Allowed,
+            Expected::Denied => Answer::Denied,
+            Expected::Undetermined => Answer::Undetermined,
+        };
+        if answer.answer != wanted {
+            let port = answer.port.as_deref().unwrap_or("any port");
+            let why: Vec<&str> =
+                answer.groups.iter().flat_map(|g| &g.reasons).map(|r| r.text.as_str()).collect();
+            return Err(format!(
+                "{from} → {to} on {port} is {}, expected {}: {}",
+                answer.answer.word(),
+                wanted.word(),
+                why.join("; ")
+            ));
         }
     }
     Ok(())

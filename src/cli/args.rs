@@ -1,6 +1,7 @@
 //! Arguments.
 
-use crate::analysis::parse_resolution;
+use crate::analysis::{HintCode, parse_resolution};
+use crate::diagnostic::Code;
 use crate::enforcement::{self, Cni, CniError, Distribution};
 use crate::manifest::nearest;
 use crate::net::{DomainName, Family};
@@ -86,6 +87,11 @@ pub(super) enum Verb {
         before_help = "Examples:\n  kubereach can -f scenarios/shop shop/deploy/api shop/sts/db --port 5432\n  kubereach can -f scenarios/shop --cni flannel shop/deploy/web shop/sts/db --port 5432"
     )]
     Can(CanArgs),
+    /// Why SRC reaches DST or does not: the lines that decide, what nearly matched, every rule.
+    #[command(
+        before_help = "Examples:\n  kubereach explain -f scenarios/shop shop/deploy/web shop/sts/db --port 5432\n  kubereach explain -f scenarios/service-port-trap store/deploy/web store/svc/api --port 80 --brief"
+    )]
+    Explain(ExplainArgs),
     /// Every allowed connection, between workloads and with addresses outside.
     #[command(
         before_help = "Examples:\n  kubereach list -f scenarios/shop\n  kubereach list -f scenarios/shop -n payments --direction ingress -o wide"
@@ -126,6 +132,23 @@ pub(super) enum Verb {
         #[arg(value_name = "NAME", value_parser = effect)]
         name: Option<EffectId>,
     },
+    /// What a code in brackets means: `error[unknown-field]`, `hint[label-differs]`, an effect.
+    #[command(
+        before_help = "Examples:\n  kubereach explain-code\n  kubereach explain-code empty-widens"
+    )]
+    ExplainCode {
+        /// The code.
+        #[arg(value_name = "CODE", value_parser = Subject::find)]
+        code: Option<Subject>,
+    },
+    /// The JSON Schema of a document that kubereach prints.
+    #[command(
+        before_help = "Examples:\n  kubereach schema explain\n  kubereach schema explain > explain.schema.json"
+    )]
+    Schema {
+        /// The document.
+        document: SchemaOf,
+    },
     /// Completions for a shell.
     #[command(
         before_help = "Examples:\n  kubereach completions bash > ~/.local/share/bash-completion/completions/kubereach\n  kubereach completions zsh > ~/.zfunc/_kubereach"
@@ -134,6 +157,13 @@ pub(super) enum Verb {
         /// The shell.
         shell: clap_complete::Shell,
     },
+}
+
+/// Documents with a schema.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum SchemaOf {
+    /// `explain -o json`
+    Explain,
 }
 
 /// Options of every verb that are about input.
@@ -218,6 +248,38 @@ fn effect(name: &str) -> Result<EffectId, String> {
     })
 }
 
+/// Something with a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// A finding about the input.
+    Finding(Code),
+    /// A hint of an explanation.
+    Hint(HintCode),
+    /// What an enforcer makes of policies.
+    Effect(EffectId),
+}
+
+impl Subject {
+    fn all() -> impl Iterator<Item = (&'static str, Self)> {
+        let findings = Code::ALL.iter().map(|code| (code.name(), Self::Finding(*code)));
+        let hints = HintCode::ALL.iter().map(|code| (code.name(), Self::Hint(*code)));
+        let effects = EffectId::ALL.iter().map(|effect| (effect.name(), Self::Effect(*effect)));
+        findings.chain(hints).chain(effects)
+    }
+
+    /// Takes `unknown-field` and, as it is printed, `error[unknown-field]`.
+    fn find(text: &str) -> Result<Self, String> {
+        let inner = text.split_once('[').and_then(|(_, rest)| rest.strip_suffix(']'));
+        let name = inner.unwrap_or(text);
+        let found = Self::all().find(|(own, _)| *own == name).map(|(_, subject)| subject);
+        let names: Vec<&str> = Self::all().map(|(name, _)| name).collect();
+        found.ok_or_else(|| match nearest(name, names.iter().copied()) {
+            Some(guess) => format!("did you mean `{guess}`? `kubereach explain-code` lists them"),
+            None => "`kubereach explain-code` lists them".into(),
+        })
+    }
+}
+
 fn namespace(name: &str) -> Result<String, String> {
     let legal = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     if !name.is_empty() && name.len() <= 63 && name.bytes().all(legal) {
@@ -245,8 +307,8 @@ impl From<FamilyArg> for Family {
     }
 }
 
-#[derive(Args, Debug)]
-#[command(after_help = "\
+/// What the ends of a question may be.
+const ENDS: &str = "\
 Ends of a question:
   NAMESPACE/KIND/NAME   shop/deploy/web, shop/sts/db, shop/svc/api (its pods and targetPort)
   NAMESPACE/NAME        a workload or pod, if the first part is no kind
@@ -256,7 +318,10 @@ Ends of a question:
   ADDRESS, CIDR         an address of a pod or node is that pod or node
   internet              every public address
   api.example.com       a host outside by name; NAME.NAMESPACE.svc is the Service
-  metadata              the cloud's metadata service (also: azure-wireserver, node-local-dns)")]
+  metadata              the cloud's metadata service (also: azure-wireserver, node-local-dns)";
+
+#[derive(Args, Debug)]
+#[command(after_help = ENDS)]
 pub(super) struct CanArgs {
     #[command(flatten)]
     pub(super) input: Input,
@@ -276,6 +341,38 @@ pub(super) struct CanArgs {
     /// text, json; with --questions also csv.
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(super) output: CanFormat,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = ENDS)]
+pub(super) struct ExplainArgs {
+    #[command(flatten)]
+    pub(super) input: Input,
+    /// Who connects.
+    #[arg(value_name = "SRC")]
+    pub(super) source: String,
+    /// To whom.
+    #[arg(value_name = "DST")]
+    pub(super) destination: String,
+    /// A port: 80, 53/udp, 8000-8100, or the name of a container or Service port. Repeatable;
+    /// without it the answer is about every port.
+    #[arg(long, short, value_name = "PORT", value_delimiter = ',')]
+    pub(super) port: Vec<String>,
+    /// The reasons and hints alone, without lines of YAML and without the account of every rule.
+    #[arg(long)]
+    pub(super) brief: bool,
+    /// How to print.
+    #[arg(long, short, value_name = "FORMAT", default_value = "text", conflicts_with = "brief")]
+    pub(super) output: ExplainFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExplainFormat {
+    Text,
+    /// One document, as `kubereach schema explain` describes it.
+    Json,
+    /// Markdown, for pull requests.
+    Md,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -102,7 +102,8 @@ fn under_all(world: &mut World, args: &CanArgs, ports: &[PortQuery]) -> Status {
     }
 }
 
-fn status(answer: Answer) -> Status {
+/// The exit status of an answer.
+pub(super) fn status(answer: Answer) -> Status {
     match answer {
         Answer::Allowed => Status::Success,
         Answer::Denied | Answer::Partly => Status::Denied,

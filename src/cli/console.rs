@@ -29,7 +29,7 @@ pub(super) fn open_any(input: &Input, global: &Global) -> Result<&'static mut Wo
     if world.errors() > 0 && !world.options.skip_invalid {
         // Nothing to answer with is its own message; broken objects need the way on.
         if world.objects > 0 {
-            error_line(&render::summary(world.errors(), world.objects, look(global)));
+            error_line(&render::summary(&world.diagnostics, world.objects, look(global)));
         }
         return Err(Status::Error);
     }

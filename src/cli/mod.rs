@@ -1,7 +1,7 @@
 //! The command line: arguments, one file for each verb, exit statuses.
 //!
 //! ```text
-//!   args ─▶ console (load, resolve, report) ─▶ can | list | matrix | graph | cni | diff | inventory ─▶ Status
+//!   args ─▶ console (load, resolve, report) ─▶ can | explain | list | matrix | graph | cni | diff | inventory ─▶ Status
 //! ```
 
 mod args;
@@ -9,13 +9,14 @@ mod can;
 mod cni;
 mod console;
 mod diff;
+mod explain;
 mod graph;
 mod inventory;
 mod list;
 mod matrix;
 
 use crate::render;
-use args::{Cli, Verb};
+use args::{Cli, SchemaOf, Verb};
 use clap::{CommandFactory, FromArgMatches};
 use std::process::ExitCode;
 
@@ -57,6 +58,7 @@ fn run(cli: Cli, name: &'static str) -> Status {
     cli.global.color.write_global();
     match cli.verb {
         Verb::Can(args) => can::run(&args, &cli.global),
+        Verb::Explain(args) => explain::run(&args, &cli.global),
         Verb::List(args) => list::run(&args, &cli.global),
         Verb::Matrix(args) => matrix::run(&args, &cli.global),
         Verb::Graph(args) => graph::run(&args, &cli.global),
@@ -65,6 +67,14 @@ fn run(cli: Cli, name: &'static str) -> Status {
         Verb::Diff(args) => diff::run(&args, &cli.global),
         Verb::Effects { name } => {
             console::print(&name.map_or_else(render::effects_text, render::effect_text));
+            Status::Success
+        }
+        Verb::ExplainCode { code } => {
+            console::print(&explain::page(code));
+            Status::Success
+        }
+        Verb::Schema { document: SchemaOf::Explain } => {
+            console::print(render::EXPLAIN_SCHEMA);
             Status::Success
         }
         Verb::Completions { shell } => {

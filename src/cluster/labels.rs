@@ -89,9 +89,19 @@ impl Selector {
         self.requirements.iter().all(decided).then_some(true)
     }
 
-    /// The first requirement that these labels fail.
-    pub fn first_failing(&self, labels: &Labels) -> Option<&Requirement> {
-        self.requirements.iter().find(|requirement| !requirement.holds(labels))
+    /// The requirements that these labels fail.
+    pub fn unmet<'s>(&'s self, labels: &'s Labels) -> impl Iterator<Item = &'s Requirement> {
+        self.requirements.iter().filter(|requirement| !requirement.holds(labels))
+    }
+
+    /// The requirements that a namespace is known to fail.
+    pub fn unmet_by<'s>(
+        &'s self,
+        namespace: &'s Namespace,
+    ) -> impl Iterator<Item = &'s Requirement> {
+        let known =
+            |r: &Requirement| namespace.declared || &*r.key == NAMESPACE_NAME || r.is_void();
+        self.unmet(&namespace.labels).filter(move |requirement| known(requirement))
     }
 
     /// Reads a selector as `kubectl -l` takes it: `env=prod,tier in (a,b),!canary`.

@@ -37,7 +37,7 @@ codes! {
     // Files and text.
     /// A file or folder that was named, or found in a folder, could not be read.
     UnreadableInput = "unreadable-input", Error;
-    /// The input holds no Kubernetes object at all.
+    /// The input holds no Kubernetes object that can have a part in an answer.
     NoObjects = "no-objects", Error;
     /// Bytes that are not valid UTF-8 were replaced, as kubectl does.
     InvalidUtf8 = "invalid-utf8", Warning;
@@ -54,7 +54,7 @@ codes! {
     // Objects.
     /// A document that is no Kubernetes object.
     NotAnObject = "not-an-object", Note;
-    /// `apiVersion`, `kind` or `metadata.name` is missing or of the wrong type.
+    /// `apiVersion` or `kind` is missing or of the wrong type.
     InvalidEnvelope = "invalid-envelope", Error;
     /// An API version that current servers do not serve any more.
     RetiredApi = "retired-api", Error;
@@ -85,7 +85,7 @@ codes! {
     EmptyWidens = "empty-widens", Warning;
     /// A rule for a direction that `policyTypes` does not list: it has no effect.
     InertRules = "inert-rules", Warning;
-    /// An ipBlock with host bits or leading zeros: servers from 1.36 on refuse it.
+    /// A block of addresses with host bits or leading zeros: servers from 1.36 on refuse it.
     LegacyCidr = "legacy-cidr", Error;
     /// A CIDR that is not in canonical form.
     NonCanonicalCidr = "non-canonical-cidr", Warning;
@@ -97,7 +97,7 @@ codes! {
     VoidPort = "void-port", Warning;
     /// A rule of which the API does not say what it does.
     UndefinedRule = "undefined-rule", Warning;
-    /// A peer of a later version of the API: an enforcer that does not know it fails closed.
+    /// A stored peer of a later version of the API: an enforcer that does not know it fails closed.
     FailsClosed = "fails-closed", Warning;
     /// An EgressFirewall that the API server takes and OVN-Kubernetes sets aside whole.
     BrokenFirewall = "broken-firewall", Warning;
@@ -113,6 +113,20 @@ codes! {
     SharedAddress = "shared-address", Warning;
     /// A pod's status holds text that is no address.
     InvalidAddress = "invalid-address", Warning;
+}
+
+const PAGES: &str = include_str!("codes.md");
+
+/// What a code means, why it matters, an example and its repair.
+pub fn page(code: Code) -> &'static str {
+    page_of(PAGES, code.name())
+}
+
+/// The part of a text of pages that has a title.
+pub fn page_of(pages: &'static str, title: &str) -> &'static str {
+    let start = format!("\n## {title}\n");
+    let page = pages.split_once(&start).map_or("", |(_, page)| page);
+    page.split("\n## ").next().unwrap_or_default().trim()
 }
 
 impl fmt::Display for Code {

@@ -13,7 +13,7 @@
 mod code;
 mod source_map;
 
-pub use code::Code;
+pub use code::{Code, page, page_of};
 pub use source_map::{Bytes, Location, Source, SourceId, SourceMap, Span};
 
 /// How bad a finding is.

@@ -29,6 +29,7 @@ pub use profile::{
 pub use profiles::PROFILES;
 pub use rewrite::{Change, Effective, enforce, enforce_without};
 
+use crate::diagnostic::page_of;
 use crate::policy::EffectId;
 
 /// Every divergence, described.
@@ -36,7 +37,5 @@ const PAGES: &str = include_str!("divergences.md");
 
 /// What a divergence is, who has it, an example, and what to do.
 pub fn page(effect: EffectId) -> &'static str {
-    let title = format!("\n## {effect}\n");
-    let page = PAGES.split_once(&title).map_or("", |(_, page)| page);
-    page.split("\n## ").next().unwrap_or_default().trim()
+    page_of(PAGES, effect.name())
 }

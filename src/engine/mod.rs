@@ -29,6 +29,7 @@ mod graph;
 mod interner;
 mod kinds;
 mod matching;
+mod miss;
 mod model;
 mod pairs;
 mod peer;
@@ -41,11 +42,12 @@ mod what_if;
 
 pub use difference::{Difference, differences, undecided};
 pub use graph::GraphNode;
+pub use miss::{PeerMiss, pod_misses};
 pub use model::Model;
 pub use pairs::{Pairs, Said, in_blocks};
 pub use peer::{Peer, common_families};
 pub use trace::{
-    DirectionTrace, NearMiss, Outcome, PeerMiss, PolicyTrace, RuleTrace, Step, Trace, trace,
+    DirectionTrace, Outcome, PeerTrace, PolicyTrace, RuleTrace, Step, Trace, ask, trace,
 };
 pub use verdict::{Decision, Unknown, Verdict};
 pub use what_if::{Change, Delta, NewPolicy, RowDelta, Uncompiled};

@@ -20,7 +20,7 @@ pub enum Peer {
 
 impl Peer {
     /// What is known of its address in a family.
-    pub(super) fn address(&self, cluster: &ClusterState, family: Family) -> AddressKnowledge {
+    pub fn address(&self, cluster: &ClusterState, family: Family) -> AddressKnowledge {
         match self {
             Self::Pod(id) => cluster.address(*id, family),
             Self::Node(_, Some(address)) | Self::Name(_, Some(address)) => {

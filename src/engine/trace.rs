@@ -3,13 +3,14 @@
 //! Provenance lives here alone; the set algebra never carries it.
 
 use super::matching::{self, Matched};
+use super::miss::{PeerMiss, peer_misses};
 use super::peer::Peer;
 use super::reference::{self, Flow};
 use super::verdict::{Decision, Unknown};
-use crate::cluster::{AddressKnowledge, ClusterState, Labels, PodId, Requirement, Selector};
+use crate::cluster::{ClusterState, PodId};
 use crate::policy::{
-    Action, Certainty, Combine, Direction, NamespaceMatch, PeerMatch, Peers, PolicyId, PolicyKind,
-    PolicySet, RuleId, Tier, TierName,
+    Action, Certainty, Combine, Direction, Peers, PolicyId, PolicySet, Ports, Rule, RuleId, Tier,
+    TierName,
 };
 
 /// The whole decision about one connection.
@@ -42,8 +43,6 @@ pub struct DirectionTrace {
     pub past_network_policies: bool,
     /// Every policy that selects the pod in this direction, in order of evaluation.
     pub policies: Vec<PolicyTrace>,
-    /// For a direction that no rule allows: the rule that came closest.
-    pub nearest: Option<NearMiss>,
 }
 
 /// What decided.
@@ -109,6 +108,10 @@ impl Step {
 pub struct PolicyTrace {
     /// The policy.
     pub policy: PolicyId,
+    /// Whether it is about the pod: it is, or that cannot be said.
+    pub selects: Outcome,
+    /// Whether it was asked: no earlier tier, and no earlier policy of an ordered one, had decided.
+    pub asked: bool,
     /// Its rules, in order.
     pub rules: Vec<RuleTrace>,
 }
@@ -118,10 +121,25 @@ pub struct PolicyTrace {
 pub struct RuleTrace {
     /// The rule.
     pub rule: RuleId,
-    /// Whether it is about the other end.
+    /// Whether it is about the other end, and does what it says.
     pub peer: Outcome,
     /// Whether it is about the port.
     pub port: bool,
+    /// Whether it was asked: its policy was, and no earlier rule had decided.
+    pub asked: bool,
+    /// What each of its peer selectors said, in order; none where it is about everybody.
+    pub peers: Vec<PeerTrace>,
+    /// Which of its port selectors have the port, in order; none where it is about every port.
+    pub ports: Vec<bool>,
+}
+
+/// What one peer selector of a rule said.
+#[derive(Clone, Debug)]
+pub struct PeerTrace {
+    /// Whether it matches the other end.
+    pub outcome: Outcome,
+    /// Where it does not: everything that keeps it from matching.
+    pub misses: Vec<PeerMiss>,
 }
 
 /// A yes, a no, or neither with the reason.
@@ -135,6 +153,16 @@ pub enum Outcome {
     Unknown(Unknown),
 }
 
+impl From<Outcome> for Matched {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Matches => Self::Yes,
+            Outcome::Fails => Self::No,
+            Outcome::Unknown(why) => Self::Unknown(why),
+        }
+    }
+}
+
 impl From<Matched> for Outcome {
     fn from(matched: Matched) -> Self {
         match matched {
@@ -143,47 +171,6 @@ impl From<Matched> for Outcome {
             Matched::Unknown(why) => Self::Unknown(why),
         }
     }
-}
-
-/// A rule that does not match, and the one thing in which it fails.
-#[derive(Clone, Debug)]
-pub struct NearMiss {
-    /// The rule.
-    pub rule: RuleId,
-    /// `None`: it is about the other end, and not about the port.
-    pub peer: Option<PeerMiss>,
-    /// Whether it has a port at the destination: a named port need not resolve there.
-    pub resolves: bool,
-}
-
-/// Why a peer selector does not match the other end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PeerMiss {
-    /// The pod lacks a label, or has another value.
-    PodLabel {
-        /// What the rule asks for.
-        wanted: Requirement,
-        /// The pod.
-        pod: PodId,
-    },
-    /// The pod's namespace lacks a label, or has another value.
-    NamespaceLabel {
-        /// What the rule asks for.
-        wanted: Requirement,
-        /// The pod.
-        pod: PodId,
-    },
-    /// The rule is about pods of the policy's own namespace, and the pod is in another.
-    OtherNamespace {
-        /// The pod.
-        pod: PodId,
-    },
-    /// Pods on their node's network are matched by no selector.
-    HostNetwork,
-    /// An address outside is matched by no selector.
-    NotAPod,
-    /// The address is not in the block.
-    Address,
 }
 
 /// Evaluates a connection and keeps what every rule said.
@@ -229,7 +216,6 @@ fn trace_direction(
         passed: Vec::new(),
         past_network_policies: false,
         policies: Vec::new(),
-        nearest: None,
     };
     let Some(pod) = end.subject(cluster) else {
         let host = matches!(end, Peer::Pod(_));
@@ -289,9 +275,6 @@ fn trace_direction(
         }
     }
     out.past_network_policies = past_network_policies(&walk, &step);
-    if matches!(step, Step::Isolated(_) | Step::Unknown(..)) {
-        out.nearest = nearest(cluster, policies, flow, other, &out.policies);
-    }
     out.step = step;
     out
 }
@@ -355,10 +338,10 @@ impl Walk<'_> {
     fn tiers(&mut self, tiers: &[Tier]) {
         let mut asked = true;
         for tier in tiers {
-            let traces = self.policy_traces(tier);
+            let mut traces = self.policy_traces(tier, asked);
             if asked {
                 asked = match tier.combine {
-                    Combine::FirstMatch => self.first_match(tier),
+                    Combine::FirstMatch => self.first_match(&mut traces),
                     Combine::Union => self.union(tier, &traces),
                 };
             }
@@ -389,11 +372,7 @@ impl Walk<'_> {
     }
 
     fn peer(&self, rule: RuleId) -> Matched {
-        let other = match self.direction {
-            Direction::Egress => &self.flow.destination,
-            Direction::Ingress => &self.flow.source,
-        };
-        matching::peers(self.cluster, self.policies.rule(rule), other, self.flow.family)
+        matching::peers(self.cluster, self.policies.rule(rule), self.other(), self.flow.family)
     }
 
     /// Whether a rule that counts is about both ends.
@@ -404,14 +383,56 @@ impl Walk<'_> {
             .and(matching::effect(self.policies, id))
     }
 
-    fn port(&self, rule: RuleId) -> bool {
-        let rule = self.policies.rule(rule);
-        let ports = matching::rule_ports(self.cluster, self.policies, rule, &self.flow.destination);
-        ports.contains(self.flow.protocol, self.flow.port)
+    fn other(&self) -> &Peer {
+        match self.direction {
+            Direction::Egress => &self.flow.destination,
+            Direction::Ingress => &self.flow.source,
+        }
+    }
+
+    /// Whether each port selector of a rule has the port.
+    fn ports(&self, rule: &Rule) -> Vec<bool> {
+        let Ports::Of(list) = &rule.ports else { return Vec::new() };
+        let to = &self.flow.destination;
+        list.iter()
+            .map(|port| {
+                let set = matching::port_set(self.cluster, self.policies, &port.matches, to);
+                set.contains(self.flow.protocol, self.flow.port)
+            })
+            .collect()
+    }
+
+    fn rule_trace(&self, id: RuleId, asked: bool) -> RuleTrace {
+        let rule = self.policies.rule(id);
+        let peers = match &rule.peers {
+            Peers::Any => Vec::new(),
+            Peers::Of(list) => list
+                .iter()
+                .map(|selector| {
+                    let (other, family) = (self.other(), self.flow.family);
+                    let outcome =
+                        matching::peer(self.cluster, &selector.matches, other, family).into();
+                    let misses = match outcome {
+                        Outcome::Fails => peer_misses(self.cluster, &selector.matches, other),
+                        Outcome::Matches | Outcome::Unknown(_) => Vec::new(),
+                    };
+                    PeerTrace { outcome, misses }
+                })
+                .collect(),
+        };
+        let ports = self.ports(rule);
+        RuleTrace {
+            rule: id,
+            peer: self.matches(id).into(),
+            port: matches!(rule.ports, Ports::Any) || ports.contains(&true),
+            asked,
+            peers,
+            ports,
+        }
     }
 
     /// What the policies of a tier that have a part in this direction of the pod say.
-    fn policy_traces(&self, tier: &Tier) -> Vec<PolicyTrace> {
+    fn policy_traces(&self, tier: &Tier, asked: bool) -> Vec<PolicyTrace> {
         let at = self.direction.index();
         let mut out = Vec::new();
         for &id in &tier.policies {
@@ -420,36 +441,36 @@ impl Walk<'_> {
                 Combine::Union => policy.has_part(self.direction),
                 Combine::FirstMatch => !policy.rules[at].is_empty(),
             };
-            if !part || self.about(id) == Matched::No {
+            let selects = if part { self.about(id) } else { Matched::No };
+            if selects == Matched::No {
                 continue;
             }
-            let rules = policy.rules[at].iter().map(|&rule| RuleTrace {
-                rule,
-                peer: self.matches(rule).into(),
-                port: self.port(rule),
-            });
-            out.push(PolicyTrace { policy: id, rules: rules.collect() });
+            // In an ordered tier whoever is asked says so itself.
+            let asked = asked && tier.combine == Combine::Union;
+            let rules = policy.rules[at].iter().map(|&rule| self.rule_trace(rule, asked));
+            let rules = rules.collect();
+            out.push(PolicyTrace { policy: id, selects: selects.into(), asked, rules });
         }
         out
     }
 
-    fn first_match(&mut self, tier: &Tier) -> bool {
+    fn first_match(&mut self, traces: &mut [PolicyTrace]) -> bool {
         let mut passed = false;
         let policies = self.policies;
-        let equal =
-            |a: &PolicyId, b: &PolicyId| policies.policy(*a).order == policies.policy(*b).order;
-        for rivals in tier.policies.chunk_by(equal) {
+        let order = |trace: &PolicyTrace| policies.policy(trace.policy).order;
+        for rivals in traces.chunk_by_mut(|a, b| order(a) == order(b)) {
             let mut decided: Vec<(PolicyId, Action)> = Vec::new();
-            for &policy in rivals {
+            for trace in rivals {
+                trace.asked = true;
+                let policy = trace.policy;
                 let about = self.about(policy);
-                if about == Matched::No {
-                    continue;
-                }
-                for &id in &policies.policy(policy).rules[self.direction.index()] {
-                    if !self.port(id) {
+                for rule in &mut trace.rules {
+                    rule.asked = true;
+                    if !rule.port {
                         continue;
                     }
-                    let matched = about.and(self.matches(id));
+                    let id = rule.rule;
+                    let matched = about.and(rule.peer.into());
                     if matched == Matched::No {
                         continue;
                     }
@@ -503,11 +524,7 @@ impl Walk<'_> {
                 continue;
             }
             for rule in trace.rules.iter().filter(|rule| rule.port) {
-                let matched = about.and(match rule.peer {
-                    Outcome::Matches => Matched::Yes,
-                    Outcome::Fails => Matched::No,
-                    Outcome::Unknown(why) => Matched::Unknown(why),
-                });
+                let matched = about.and(rule.peer.into());
                 match matched {
                     Matched::No => continue,
                     Matched::Yes => {
@@ -553,87 +570,19 @@ fn isolating(traces: &[PolicyTrace]) -> Vec<PolicyId> {
     with.into_iter().chain(without).map(|policy| policy.policy).collect()
 }
 
-/// The rule that fails in one thing only: the port, or one label of the other end.
-fn nearest(
+/// What a rule says of a connection, whether or not its policy selects the pod or is enforced.
+pub fn ask(
     cluster: &ClusterState,
     policies: &PolicySet,
     flow: &Flow,
-    other: &Peer,
-    traces: &[PolicyTrace],
-) -> Option<NearMiss> {
-    // What lets through: rules of unions, which have nothing but such.
-    let unions =
-        || traces.iter().filter(|t| policies.policy(t.policy).kind == PolicyKind::NetworkPolicy);
-    let rules = || unions().flat_map(|policy| &policy.rules);
-    let resolves = |id: RuleId| {
-        let ports = matching::rule_ports(cluster, policies, policies.rule(id), &flow.destination);
-        !ports.is_empty()
+    id: RuleId,
+) -> Option<RuleTrace> {
+    let direction = policies.rule(id).direction;
+    let end = match direction {
+        Direction::Egress => &flow.source,
+        Direction::Ingress => &flow.destination,
     };
-    let other_port = || rules().filter(|r| !r.port && r.peer == Outcome::Matches);
-    let first = other_port().find(|r| resolves(r.rule)).or_else(|| other_port().next());
-    if let Some(rule) = first {
-        let resolves = resolves(rule.rule);
-        return Some(NearMiss { rule: rule.rule, peer: None, resolves });
-    }
-    let mut best: Option<(usize, NearMiss)> = None;
-    for trace in rules().filter(|r| r.port && r.peer == Outcome::Fails) {
-        let Peers::Of(list) = &policies.rule(trace.rule).peers else {
-            continue;
-        };
-        for selector in list {
-            let (failing, miss) = peer_miss(cluster, &selector.matches, other, flow);
-            if best.as_ref().is_none_or(|(least, _)| failing < *least) {
-                best = Some((
-                    failing,
-                    NearMiss { rule: trace.rule, peer: Some(miss), resolves: true },
-                ));
-            }
-        }
-    }
-    best.map(|(_, miss)| miss)
-}
-
-/// How many things keep a selector from matching, and the first of them.
-fn peer_miss(
-    cluster: &ClusterState,
-    selector: &PeerMatch,
-    other: &Peer,
-    flow: &Flow,
-) -> (usize, PeerMiss) {
-    match (selector, other) {
-        (PeerMatch::Addresses(..), other) => match other.address(cluster, flow.family) {
-            AddressKnowledge::Exactly(_) => (3, PeerMiss::Address),
-            _ => (4, PeerMiss::Address),
-        },
-        (PeerMatch::Nodes(_) | PeerMatch::Domains(_) | PeerMatch::Placed(_), _) => {
-            (4, PeerMiss::Address)
-        }
-        (PeerMatch::Pods(_), Peer::Node(..) | Peer::External(_) | Peer::Name(..)) => {
-            (5, PeerMiss::NotAPod)
-        }
-        (PeerMatch::Pods(wanted), Peer::Pod(id)) => {
-            let pod = cluster.pod(*id);
-            if pod.host_network {
-                return (2, PeerMiss::HostNetwork);
-            }
-            let fails = |labels: &Labels, selector: &Selector| {
-                selector.requirements().iter().filter(|r| !r.holds(labels)).count()
-            };
-            let pod_fails = fails(&pod.labels, &wanted.pods);
-            let namespace = cluster.namespace(pod.namespace);
-            let (namespace_fails, namespace_miss) = match &wanted.namespaces {
-                NamespaceMatch::Is(own) if *own == pod.namespace => (0, None),
-                NamespaceMatch::Is(_) => (1, Some(PeerMiss::OtherNamespace { pod: *id })),
-                NamespaceMatch::Labelled(selector) => {
-                    let first = selector.first_failing(&namespace.labels).cloned();
-                    let miss = first.map(|wanted| PeerMiss::NamespaceLabel { wanted, pod: *id });
-                    (fails(&namespace.labels, selector), miss)
-                }
-            };
-            let pod_miss = wanted.pods.first_failing(&pod.labels).cloned();
-            let pod_miss = pod_miss.map(|wanted| PeerMiss::PodLabel { wanted, pod: *id });
-            let miss = pod_miss.or(namespace_miss).unwrap_or(PeerMiss::NotAPod);
-            (pod_fails + namespace_fails, miss)
-        }
-    }
+    let pod = end.subject(cluster)?;
+    let walk = Walk { cluster, policies, flow, direction, pod, found: Found::default() };
+    Some(walk.rule_trace(id, false))
 }

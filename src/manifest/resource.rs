@@ -325,6 +325,8 @@ pub struct NetworkPolicyResource {
     pub meta: Meta,
     /// `spec.podSelector`
     pub pod_selector: LabelSelector,
+    /// `spec.policyTypes` with its key, unless it is missing or empty.
+    pub policy_types: Option<Span>,
     /// `policyTypes` has `Ingress`, or it is missing.
     pub isolates_ingress: bool,
     /// `policyTypes` has `Egress`, or it is missing and there are egress rules.

@@ -29,6 +29,16 @@ pub fn can_text(world: &World, answer: &CanAnswer, look: Look) -> String {
         }
     }
     out.push('\n');
+    for note in &answer.service_notes {
+        out.push_str(&format!("  {note}\n"));
+    }
+    out.push_str(&remarks(world, answer));
+    out
+}
+
+/// What else is to be known of an answer: notes, assumptions, what it goes without, the CNI.
+pub(super) fn remarks(world: &World, answer: &CanAnswer) -> String {
+    let mut out = String::new();
     for note in &answer.notes {
         out.push_str(&format!("  {note}\n"));
     }
@@ -165,7 +175,8 @@ pub(super) fn inert(world: &World) -> String {
     out
 }
 
-fn head(answer: &CanAnswer, look: Look) -> String {
+/// The answer's first line.
+pub(super) fn head(answer: &CanAnswer, look: Look) -> String {
     let word = answer.answer.word();
     let mut out = format!(
         "{}  {} {} {}",
@@ -223,7 +234,8 @@ fn shown(set: &ConnectionSet) -> String {
     if set.is_all() { "every port".into() } else { set.to_string() }
 }
 
-fn group_head(answer: &CanAnswer, group: &Group, look: Look) -> String {
+/// The first line of a group of an answer that has several.
+pub(super) fn group_head(answer: &CanAnswer, group: &Group, look: Look) -> String {
     let word = group.answer.word();
     let one = |names: &[String], whole: &str| match names {
         [] => whole.to_owned(),
@@ -256,11 +268,12 @@ fn explained(group: &Group, indent: usize) -> String {
     }
 }
 
-struct Line {
-    head: String,
-    verdict: String,
-    text: String,
-    span: Option<crate::diagnostic::Span>,
+/// A line of an answer, in columns.
+pub(super) struct Line {
+    pub(super) head: String,
+    pub(super) verdict: String,
+    pub(super) text: String,
+    pub(super) span: Option<crate::diagnostic::Span>,
 }
 
 fn line_list(world: &World, group: &Group) -> Vec<Line> {
@@ -275,7 +288,7 @@ fn line_list(world: &World, group: &Group) -> Vec<Line> {
 }
 
 /// What the policies declare, and what the CNI makes another answer of it.
-fn divergence_lines(world: &World, group: &Group, divergence: &Divergence) -> Vec<Line> {
+pub(super) fn divergence_lines(world: &World, group: &Group, divergence: &Divergence) -> Vec<Line> {
     let cni = world.cni.as_ref().map_or("the CNI", |cni| cni.name());
     let mut head = "declared".to_owned();
     let single = group.asked.ranges().next().is_some_and(|(_, a, b)| a == b)
@@ -304,7 +317,7 @@ fn divergence_lines(world: &World, group: &Group, divergence: &Divergence) -> Ve
         .collect()
 }
 
-fn decision_word(decision: Decision) -> &'static str {
+pub(super) fn decision_word(decision: Decision) -> &'static str {
     match decision {
         Decision::Allowed => "allowed",
         Decision::Denied => "denied",
@@ -312,7 +325,7 @@ fn decision_word(decision: Decision) -> &'static str {
     }
 }
 
-fn reason_lines(reason: &Reason) -> Vec<Line> {
+pub(super) fn reason_lines(reason: &Reason) -> Vec<Line> {
     let word = decision_word(reason.decision);
     let head = reason.direction.map(|d| d.to_string()).unwrap_or_default();
     let mut out =
@@ -324,12 +337,12 @@ fn reason_lines(reason: &Reason) -> Vec<Line> {
         span,
     };
     out.extend(reason.passed.iter().map(|(text, span)| aside("passed", text, Some(*span))));
-    out.extend(reason.nearest.iter().map(|(text, span)| aside("nearest", text, Some(*span))));
+    out.extend(reason.nearest.iter().map(|hint| aside("nearest", &hint.text, hint.span)));
     out.extend(reason.reading.map(|text| aside("read as", text, None)));
     out
 }
 
-fn lines(world: &World, list: &[Line], look: Look, indent: usize) -> String {
+pub(super) fn lines(world: &World, list: &[Line], look: Look, indent: usize) -> String {
     let text_width = list.iter().map(|line| line.text.chars().count()).max().unwrap_or(0);
     let verdict_width = list.iter().map(|line| line.verdict.chars().count()).max().unwrap_or(0);
     let head_width = if list.iter().any(|line| line.head.len() > 7) { 8 } else { 7 };
@@ -339,7 +352,7 @@ fn lines(world: &World, list: &[Line], look: Look, indent: usize) -> String {
     let mut out = String::new();
     for line in list {
         let word = match line.verdict.as_str() {
-            aside @ ("nearest" | "passed" | "read as") => dim(aside),
+            aside @ ("nearest" | "passed" | "read as" | "hint" | "help") => dim(aside),
             word => verdict(word),
         };
         out.push_str(&" ".repeat(indent));

@@ -4,63 +4,95 @@ use super::style::Look;
 use crate::diagnostic::{Diagnostic, Label, Severity, SourceMap, Span};
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// Every finding, with the lines that it is about.
 pub fn diagnostics(sources: &SourceMap, found: &[&Diagnostic], look: Look) -> String {
-    let decor = if look.ascii { DecorStyle::Ascii } else { DecorStyle::Unicode };
-    let renderer = Renderer::styled().decor_style(decor).term_width(look.width);
+    let renderer = renderer(look);
     let mut out = String::new();
     for diagnostic in found {
-        out.push_str(&one(sources, diagnostic, &renderer));
+        let level = match diagnostic.severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+            Severity::Note => Level::NOTE,
+        };
+        let report = Report {
+            level,
+            code: Some(diagnostic.code.name()),
+            title: &diagnostic.message,
+            labels: diagnostic.primary.iter().chain(&diagnostic.secondary).collect(),
+            notes: diagnostic.notes.iter().map(|note| (Level::NOTE, note.as_str())).collect(),
+            help: diagnostic.help.as_deref(),
+        };
+        out.push_str(&report.render(sources, &renderer));
         out.push_str("\n\n");
     }
     out
 }
 
-fn one(sources: &SourceMap, diagnostic: &Diagnostic, renderer: &Renderer) -> String {
-    let level = match diagnostic.severity {
-        Severity::Error => Level::ERROR,
-        Severity::Warning => Level::WARNING,
-        Severity::Note => Level::NOTE,
-    };
-    let title = level.primary_title(diagnostic.message.as_str()).id(diagnostic.code.name());
-    let mut group = Group::with_title(title);
-    let labels = diagnostic.primary.iter().chain(&diagnostic.secondary);
-    let mut rest: Vec<(usize, &Label)> = labels.enumerate().collect();
-    // The snippet of the primary place comes first; places near to it share it.
-    while let Some(&(_, first)) = rest.first() {
-        let (near, far): (Vec<_>, Vec<_>) =
-            rest.into_iter().partition(|(_, label)| is_near(sources, first.span, label.span));
-        rest = far;
-        if is_long_line(sources, first.span) {
-            group = place_only(sources, group, first);
-            continue;
-        }
-        let Some(excerpt) = Excerpt::around(sources, near.iter().map(|(_, label)| label.span))
-        else {
-            continue;
+/// What prints reports for a terminal.
+pub(super) fn renderer(look: Look) -> Renderer {
+    let decor = if look.ascii { DecorStyle::Ascii } else { DecorStyle::Unicode };
+    Renderer::styled().decor_style(decor).term_width(look.width)
+}
+
+/// Something to say, with the lines that it is about.
+pub(super) struct Report<'r> {
+    pub(super) level: Level<'r>,
+    /// The stable name of what is said.
+    pub(super) code: Option<&'r str>,
+    pub(super) title: &'r str,
+    /// The place that it is about, then others.
+    pub(super) labels: Vec<&'r Label>,
+    pub(super) notes: Vec<(Level<'r>, &'r str)>,
+    pub(super) help: Option<&'r str>,
+}
+
+impl Report<'_> {
+    pub(super) fn render(self, sources: &SourceMap, renderer: &Renderer) -> String {
+        let title = self.level.primary_title(self.title);
+        let title = match self.code {
+            Some(code) => title.id(code),
+            None => title,
         };
-        let path = excerpt.path.clone();
-        let mut snippet = Snippet::source(excerpt.text).line_start(excerpt.line).path(path);
-        for (index, label) in near {
-            let kind = if index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
-            let annotation = kind.span(excerpt.range(label.span));
-            snippet = snippet.annotation(if label.text.is_empty() {
-                annotation
-            } else {
-                annotation.label(label.text.as_str())
-            });
+        let mut group = Group::with_title(title);
+        let mut rest: Vec<(usize, &Label)> = self.labels.into_iter().enumerate().collect();
+        // The snippet of the primary place comes first; places near to it share it.
+        while let Some(&(_, first)) = rest.first() {
+            let (near, far): (Vec<_>, Vec<_>) =
+                rest.into_iter().partition(|(_, label)| is_near(sources, first.span, label.span));
+            rest = far;
+            if is_long_line(sources, first.span) {
+                group = place_only(sources, group, first);
+                continue;
+            }
+            let Some(excerpt) = Excerpt::around(sources, near.iter().map(|(_, label)| label.span))
+            else {
+                continue;
+            };
+            let path = excerpt.path.clone();
+            let mut snippet = Snippet::source(excerpt.text).line_start(excerpt.line).path(path);
+            for (index, label) in near {
+                let kind =
+                    if index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
+                let annotation = kind.span(excerpt.range(label.span));
+                snippet = snippet.annotation(if label.text.is_empty() {
+                    annotation
+                } else {
+                    annotation.label(label.text.as_str())
+                });
+            }
+            group = group.element(snippet);
         }
-        group = group.element(snippet);
+        for (level, note) in self.notes {
+            group = group.element(level.message(note));
+        }
+        if let Some(help) = self.help {
+            group = group.element(Level::HELP.message(help));
+        }
+        renderer.render(&[group])
     }
-    for note in &diagnostic.notes {
-        group = group.element(Level::NOTE.message(note.as_str()));
-    }
-    if let Some(help) = &diagnostic.help {
-        group = group.element(Level::HELP.message(help.as_str()));
-    }
-    renderer.render(&[group])
 }
 
 /// Lines longer than this (JSON without line breaks) are not shown: the place has to do.
@@ -144,17 +176,26 @@ impl<'s> Excerpt<'s> {
     }
 }
 
-/// The last words about a faulty input: how many errors, and the way on.
-pub fn summary(errors: usize, objects: usize, look: Look) -> String {
-    let s = if errors == 1 { "" } else { "s" };
+/// The last words about a faulty input: how many errors, the way on, and where to read more.
+pub fn summary(found: &[Diagnostic], objects: usize, look: Look) -> String {
+    let errors: Vec<&Diagnostic> =
+        found.iter().filter(|own| own.severity == Severity::Error).collect();
+    let s = if errors.len() == 1 { "" } else { "s" };
     let o = if objects == 1 { "" } else { "s" };
-    let level = Level::ERROR;
     let text = format!(
-        "{errors} error{s} in {objects} object{o}; no answer is given, as it could be wrong"
+        "{} error{s} in {objects} object{o}; no answer is given, as it could be wrong",
+        errors.len()
     );
-    let group = Group::with_title(level.primary_title(text.as_str()));
-    let help =
-        Level::HELP.message("`--skip-invalid` answers without the broken objects and says so");
-    let decor = if look.ascii { DecorStyle::Ascii } else { DecorStyle::Unicode };
-    Renderer::styled().decor_style(decor).render(&[group.element(help)])
+    let codes: BTreeSet<&str> = errors.iter().map(|own| own.code.name()).collect();
+    let codes: Vec<&str> = codes.into_iter().collect();
+    let more = match codes.as_slice() {
+        [one] => format!("`kubereach explain-code {one}` says more"),
+        many => format!("`kubereach explain-code CODE` says more: {}", many.join(", ")),
+    };
+    let group = Group::with_title(Level::ERROR.primary_title(text.as_str()))
+        .element(
+            Level::HELP.message("`--skip-invalid` answers without the broken objects and says so"),
+        )
+        .element(Level::NOTE.message(more.as_str()));
+    renderer(look).render(&[group])
 }

@@ -1,7 +1,8 @@
 //! Answers as JSON: one document with a `schema` that names its version.
 
 use crate::analysis::{
-    Basis, CanAnswer, Divergence, Inventory, Length, Listing, Reason, RowEnd, TruthTable, World,
+    Basis, CanAnswer, Divergence, Hint, Inventory, Length, Listing, Reason, RowEnd, TruthTable,
+    World,
 };
 use crate::diagnostic::Span;
 use crate::enforcement::Change;
@@ -106,7 +107,7 @@ fn policy_ref(world: &World, id: PolicyId) -> Value {
     json!({ "kind": policy.kind.name(), "namespace": namespace, "name": &*policy.name })
 }
 
-fn reason(world: &World, reason: &Reason) -> Value {
+pub(super) fn reason(world: &World, reason: &Reason) -> Value {
     let names: Vec<Value> = reason.policies.iter().map(|&id| policy_ref(world, id)).collect();
     let mut value = json!({
         "direction": reason.direction.map(|d| d.to_string()),
@@ -125,10 +126,20 @@ fn reason(world: &World, reason: &Reason) -> Value {
     if let Some(reading) = reason.reading {
         value["reading"] = json!(reading);
     }
-    if let Some((text, span)) = &reason.nearest {
-        value["nearest"] = json!({ "text": text, "at": place(world, *span) });
+    if let Some(hint) = &reason.nearest {
+        value["nearest"] = self::hint(world, hint);
     }
     value
+}
+
+/// What nearly matched, or is not plain.
+pub(super) fn hint(world: &World, hint: &Hint) -> Value {
+    json!({
+        "code": hint.code.name(),
+        "text": hint.text,
+        "at": hint.span.map(|span| place(world, span)),
+        "help": hint.help,
+    })
 }
 
 /// An answer of `can`.
@@ -161,7 +172,7 @@ pub fn can_json(world: &World, answer: &CanAnswer) -> Value {
         "pairs": answer.pairs,
         "allowedPairs": answer.allowed_pairs,
         "groups": groups,
-        "notes": answer.notes,
+        "notes": answer.service_notes.iter().chain(&answer.notes).collect::<Vec<_>>(),
         "assumedPrivateAddress": answer.assumed_address,
         "enforcement": enforcement(world),
         "leftOut": left_out(world),

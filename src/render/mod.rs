@@ -4,14 +4,18 @@
 //! where it is not wanted. Renderers never decide anything.
 //!
 //! ```text
-//!   Diagnostic ─▶ diagnostics      CanAnswer ─▶ can (text) · json      Listing ─▶ list · json · csv · md · dot
+//!   Diagnostic ─▶ diagnostics      CanAnswer ─▶ can (text) · json
+//!   Explanation ─▶ explain · json · md         Listing ─▶ list · json · csv · md · dot
 //! ```
 
 mod can;
 mod cni;
 mod cni_diff;
+mod codes;
 mod diagnostics;
 mod dot;
+mod explain;
+mod explain_json;
 mod inventory;
 mod json;
 mod list;
@@ -23,8 +27,11 @@ mod truth_table;
 pub use can::can_text;
 pub use cni::{can_all_text, cni_text, effect_text, effects_text};
 pub use cni_diff::{cni_diff_json, cni_diff_markdown, cni_diff_text};
+pub use codes::{code_text, codes_text, hint_text};
 pub use diagnostics::{diagnostics, summary};
 pub use dot::dot;
+pub use explain::{explain_brief, explain_markdown, explain_text};
+pub use explain_json::{EXPLAIN_SCHEMA, explain_json};
 pub use inventory::inventory_text;
 pub use json::{can_json, cni_json, inventory_json, listing_json, truth_table_json};
 pub use list::{ListStyle, listing_markdown, write_listing};

@@ -45,7 +45,13 @@ pub(super) fn line(widths: &[usize], row: &[impl AsRef<str>]) -> String {
     text
 }
 
-/// The same, two spaces in.
+/// A cell filled up to a width.
+pub(super) fn pad(cell: &str, width: usize) -> String {
+    let blank = width.saturating_sub(cell.chars().count());
+    format!("{cell}{}", " ".repeat(blank))
+}
+
+/// The same as [`plain`], two spaces in.
 pub(super) fn indented(header: &[&str], rows: &[Vec<String>]) -> String {
     let mut out = String::new();
     for line in plain(header, rows).lines() {
@@ -57,6 +63,21 @@ pub(super) fn indented(header: &[&str], rows: &[Vec<String>]) -> String {
 /// A cell of a Markdown table.
 pub(super) fn cell(text: &str) -> String {
     text.replace('|', "\\|")
+}
+
+/// Text that Markdown takes as it is.
+pub(super) fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    // Between backticks nothing has a meaning.
+    let mut code = false;
+    for c in text.chars() {
+        code ^= c == '`';
+        if !code && matches!(c, '*' | '_' | '<' | '[' | ']' | '~' | '#' | '\\') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
 }
 
 /// `1 workload`, `2 workloads`

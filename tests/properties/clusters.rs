@@ -263,6 +263,7 @@ pub(crate) fn cluster(r: &mut Random) -> ClusterState {
             meta: meta(Some(*r.pick(&NAMESPACES)), &format!("np{at}"), Labels::default()),
             // Half of the policies select every pod of their namespace, so that much is isolated.
             pod_selector: if r.one_in(2) { everything() } else { selector(r) },
+            policy_types: None,
             isolates_ingress,
             isolates_egress,
             ingress,

@@ -19,7 +19,7 @@ fn clusters() -> u64 {
 }
 
 /// Ends that may ask: pods, nodes, addresses outside cut where rules cut them.
-fn peers(model: &Model<'_>) -> Vec<Peer> {
+pub(super) fn peers(model: &Model<'_>) -> Vec<Peer> {
     let cluster = model.cluster();
     // Pods weigh more: between addresses there is nothing to decide.
     let pods: Vec<Peer> = cluster.pod_ids().map(Peer::Pod).collect();
@@ -44,7 +44,7 @@ fn peers(model: &Model<'_>) -> Vec<Peer> {
 }
 
 /// Adds ordered tiers above and below, and firewalls beside them, as the other policy APIs have them.
-fn add_tiers(r: &mut Random, set: &mut PolicySet) {
+pub(super) fn add_tiers(r: &mut Random, set: &mut PolicySet) {
     for name in [TierName::Admin, TierName::Baseline, TierName::Firewall, TierName::Firewall] {
         let mut policies = Vec::new();
         // Few priorities: some policies share one.
@@ -169,7 +169,7 @@ fn rule(
 }
 
 /// What enforcers do that no policy says.
-fn habits(r: &mut Random, cluster: &ClusterState, set: &mut PolicySet) {
+pub(super) fn habits(r: &mut Random, cluster: &ClusterState, set: &mut PolicySet) {
     let dataplane = &mut set.dataplane;
     dataplane.sidecar_port_names = r.one_in(2);
     dataplane.reaches_own_node =

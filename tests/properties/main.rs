@@ -11,4 +11,5 @@
 mod clusters;
 mod engines;
 mod laws;
+mod provenance;
 mod readers;

@@ -8,7 +8,7 @@ use super::super::validate::{self, NameRule};
 use super::cursor::{Cursor, Frame, Read, Unusual, Word};
 use super::meta::{self, Memory};
 use super::span;
-use crate::diagnostic::SourceId;
+use crate::diagnostic::{SourceId, Span};
 use crate::net::Protocol;
 use ipnet::IpNet;
 
@@ -33,7 +33,8 @@ pub(super) fn read<'t, C: Cursor<'t>>(
     }
     let (meta, spec) = (meta.ok_or(Unusual)?, spec.ok_or(Unusual)?);
     let listed = spec.types.is_some();
-    let [ingress, egress] = spec.types.unwrap_or_default();
+    let policy_types = spec.types.map(|(_, span)| span);
+    let [ingress, egress] = spec.types.map(|(types, _)| types).unwrap_or_default();
     let isolates_ingress = !listed || ingress;
     let isolates_egress = if listed { egress } else { !spec.egress.is_empty() };
     // Rules without effect are worth a warning.
@@ -44,6 +45,7 @@ pub(super) fn read<'t, C: Cursor<'t>>(
     Ok(NetworkPolicyResource {
         meta,
         pod_selector: spec.pod_selector.ok_or(Unusual)?,
+        policy_types,
         isolates_ingress,
         isolates_egress,
         ingress: spec.ingress,
@@ -54,8 +56,8 @@ pub(super) fn read<'t, C: Cursor<'t>>(
 #[derive(Default)]
 struct Spec {
     pod_selector: Option<LabelSelector>,
-    /// Whether ingress and egress are listed.
-    types: Option<[bool; 2]>,
+    /// Whether ingress and egress are listed, and where.
+    types: Option<([bool; 2], Span)>,
     ingress: Vec<RuleResource>,
     egress: Vec<RuleResource>,
 }
@@ -88,7 +90,8 @@ impl<'t> Reader<'_, 't> {
                         }
                     }
                     // An empty list counts as none.
-                    spec.types = (types != [false; 2]).then_some(types);
+                    let span = span(self.source, key.start, cursor.end());
+                    spec.types = (types != [false; 2]).then_some((types, span));
                 }
                 _ => return Err(Unusual),
             }

@@ -1,7 +1,7 @@
 //! `networking.k8s.io/v1 NetworkPolicy` (`pkg/apis/networking/validation/validation.go`).
 
 use super::{Sink, cidr, forbidden, invalid, meta, port_number, required, text, unsupported};
-use crate::diagnostic::{Code, Diagnostic};
+use crate::diagnostic::{Code, Diagnostic, Span};
 use crate::manifest::place::Place;
 use crate::manifest::resource::{
     LabelSelector, Meta, NetworkPolicyResource, Operator, PeerResource, PeerSelects, PortRef,
@@ -87,9 +87,14 @@ pub(in crate::manifest) fn network_policy(
             );
         }
     }
+    let policy_types = (!types.is_empty()).then(|| {
+        let (key, value) = (place.key_span("policyTypes"), types_place.span);
+        Span::new(key.source, key.start, value.end)
+    });
     NetworkPolicyResource {
         meta: policy_meta,
         pod_selector,
+        policy_types,
         isolates_ingress,
         isolates_egress,
         ingress,
@@ -277,11 +282,7 @@ pub(super) fn selector(
                 ),
             );
         }
-        let span = crate::diagnostic::Span::new(
-            at.span.source,
-            labels_place.key_span(key).start,
-            at.span.end,
-        );
+        let span = Span::new(at.span.source, labels_place.key_span(key).start, at.span.end);
         requirements.push(Requirement {
             key: key.as_str().into(),
             operator: Operator::In,

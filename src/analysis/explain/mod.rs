@@ -1,0 +1,709 @@
+//! "Why": a decision as a person would argue it, down to the line of YAML, and what nearly matched.
+
+mod hint;
+mod near;
+mod surprise;
+
+pub use hint::{Hint, HintCode, hint_page};
+pub(super) use near::{Detail, near_hints};
+
+use super::answer::{Answer, CanAnswer, Group};
+use super::divergence::Engines;
+use super::endpoint::{Endpoint, EndpointError, resolve_endpoint};
+use super::port::PortQuery;
+use super::query::can;
+use super::reason::{Reason, ends, reasons, told};
+use super::words::{Words, place, port, short, subject_place};
+use super::world::World;
+use crate::cluster::{PodId, PortRef};
+use crate::diagnostic::{Label, Span};
+use crate::engine::reference::Flow;
+use crate::engine::{
+    DirectionTrace, Outcome, Peer, PeerMiss, PeerTrace, PolicyTrace, RuleTrace, Step, Trace, trace,
+};
+use crate::net::{ConnectionSet, Protocol};
+use crate::policy::{
+    Action, Combine, Direction, EffectId, Peers, PolicyId, PolicySet, Ports, RuleId, TierName,
+};
+use near::services_of;
+use surprise::{is_isolated, surprises};
+
+/// An answer, and how it comes about.
+#[derive(Clone, Debug)]
+pub struct Explanation {
+    /// The answer, as `can` gives it.
+    pub answer: CanAnswer,
+    /// Which ports of which pods the ports of the Service are, if the destination is one.
+    pub service: Vec<ServiceStep>,
+    /// How each group of the answer comes about, in their order.
+    pub cases: Vec<Case>,
+    /// What else to know of the connection.
+    pub hints: Vec<Hint>,
+}
+
+/// From the port of a Service to ports of pods.
+#[derive(Clone, Debug)]
+pub struct ServiceStep {
+    /// `namespace/svc/name`
+    pub service: String,
+    /// The protocol.
+    pub protocol: Protocol,
+    /// `port`
+    pub port: u16,
+    /// `name`
+    pub name: Option<String>,
+    /// `targetPort`
+    pub target: PortRef,
+    /// The pods that have it, by the number that it is there.
+    pub pods: Vec<(u16, Vec<String>)>,
+    /// Pods that the Service selects and that have no such port.
+    pub without: Vec<String>,
+    /// Where the port stands.
+    pub span: Span,
+}
+
+/// How one group of an answer comes about.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The pair that it is shown for, where the group has several.
+    pub example: Option<[String; 2]>,
+    /// The connection that it is shown for: `tcp/80`.
+    pub connection: Option<String>,
+    /// What decides where no policy is asked.
+    pub outright: Vec<Reason>,
+    /// Each direction in which policies are asked.
+    pub directions: Vec<Side>,
+    /// What to know of both.
+    pub hints: Vec<Hint>,
+    /// Nothing enforces policies, and this is what they declare.
+    pub declared_only: bool,
+}
+
+/// One direction of a connection.
+#[derive(Clone, Debug)]
+pub struct Side {
+    /// Which.
+    pub direction: Direction,
+    /// The pod whose policies are asked.
+    pub end: String,
+    /// Why.
+    pub reason: Reason,
+    /// The places that decide, the most telling first, with what each says.
+    pub labels: Vec<Label>,
+    /// What nearly matched, and what is not plain.
+    pub hints: Vec<Hint>,
+    /// Every policy that selects the pod, in order of evaluation.
+    pub policies: Vec<PolicyAccount>,
+    /// Policies that select the pod and that the enforcer sets aside.
+    pub set_aside: Vec<(String, EffectId, Span)>,
+}
+
+/// What a policy says.
+#[derive(Clone, Debug)]
+pub struct PolicyAccount {
+    /// The policy.
+    pub id: PolicyId,
+    /// Its tier.
+    pub tier: TierName,
+    /// Its name, of another API than NetworkPolicy with its kind.
+    pub name: String,
+    /// The pods that it selects, in words.
+    pub selects: String,
+    /// Whether it selects the pod: it does, or that cannot be said.
+    pub outcome: Outcome,
+    /// Whether it was asked: nothing before it had decided.
+    pub asked: bool,
+    /// Whether it denies what no rule allows.
+    pub isolates: bool,
+    /// Where its subject is selected.
+    pub span: Span,
+    /// Its rules of the direction, in order.
+    pub rules: Vec<RuleAccount>,
+}
+
+/// What a rule says.
+#[derive(Clone, Debug)]
+pub struct RuleAccount {
+    /// Its place in the list of the manifest, from 1.
+    pub number: usize,
+    /// Its name, if it has one.
+    pub name: Option<String>,
+    /// What it does with what it matches.
+    pub action: Action,
+    /// Whether it matches the connection.
+    pub outcome: Outcome,
+    /// Whether it was asked: nothing before it had decided.
+    pub asked: bool,
+    /// Whom it is about, in words.
+    pub about: String,
+    /// On which ports.
+    pub on: String,
+    /// Where it stands.
+    pub span: Span,
+    /// Its peers; none where it is about everybody.
+    pub peers: Vec<PeerAccount>,
+    /// Its ports; none where it is about every port.
+    pub ports: Vec<PortAccount>,
+}
+
+/// What a peer selector says.
+#[derive(Clone, Debug)]
+pub struct PeerAccount {
+    /// Whom it is about, in words.
+    pub about: String,
+    /// Whether it matches the other end.
+    pub outcome: Outcome,
+    /// What keeps it from matching, each in words: `app=web, not app=api`.
+    pub misses: Vec<String>,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// What a port selector says.
+#[derive(Clone, Debug)]
+pub struct PortAccount {
+    /// Its ports.
+    pub about: String,
+    /// Whether it has the port.
+    pub matches: bool,
+    /// Where it stands.
+    pub span: Span,
+}
+
+/// Explains the answer to a question. Errors are those of [`can`].
+pub fn explain(
+    world: &World,
+    engines: &Engines<'_>,
+    source: &Endpoint,
+    destination: &Endpoint,
+    ports: &[PortQuery],
+) -> Result<Explanation, EndpointError> {
+    let answer = can(world, engines, source, destination, ports)?;
+    let cases: Vec<Case> = answer.groups.iter().map(|group| case(world, engines, group)).collect();
+    let mut hints = Vec::new();
+    if answer.answer == Answer::Allowed {
+        hints.extend(name_resolution(world, source, destination, &answer));
+    }
+    let service = service_steps(world, destination, ports);
+    Ok(Explanation { answer, service, cases, hints })
+}
+
+fn service_steps(world: &World, destination: &Endpoint, asked: &[PortQuery]) -> Vec<ServiceStep> {
+    let cluster = &world.cluster;
+    let Some(service) = destination.service.and_then(|at| cluster.services.get(at)) else {
+        return Vec::new();
+    };
+    let is_asked = |port: &&crate::cluster::ServicePort| {
+        asked.is_empty()
+            || asked.iter().any(|query| super::asked::matches_service_port(query, port))
+    };
+    service
+        .ports
+        .iter()
+        .filter(is_asked)
+        .map(|port| {
+            let mut pods: Vec<(u16, Vec<String>)> = Vec::new();
+            let mut without = Vec::new();
+            for member in &destination.members {
+                let Peer::Pod(id) = member.peer else { continue };
+                let numbers = cluster.target_ports(port, id);
+                if numbers.is_empty() {
+                    without.push(member.name.clone());
+                }
+                for number in numbers {
+                    match pods.iter_mut().find(|(own, _)| *own == number) {
+                        Some((_, names)) => names.push(member.name.clone()),
+                        None => pods.push((number, vec![member.name.clone()])),
+                    }
+                }
+            }
+            ServiceStep {
+                service: destination.name.clone(),
+                protocol: port.protocol,
+                port: port.port,
+                name: port.name.as_ref().map(ToString::to_string),
+                target: port.target.clone(),
+                pods,
+                without,
+                span: port.span,
+            }
+        })
+        .collect()
+}
+
+fn case(world: &World, engines: &Engines<'_>, group: &Group) -> Case {
+    let example = (group.pairs > 1).then(|| group.example.clone());
+    let Some(found) = &group.trace else {
+        return Case {
+            example,
+            connection: None,
+            outright: group.reasons.clone(),
+            directions: Vec::new(),
+            hints: Vec::new(),
+            declared_only: false,
+        };
+    };
+    // Where nothing enforces policies, what they declare is what there is to explain.
+    let declared =
+        world.policies.ignored.then(|| trace(&world.cluster, &world.declared, &found.flow));
+    let (words, found) = match &declared {
+        Some(declared) => (Words::declared(world), declared),
+        None => (Words::effective(world), found),
+    };
+    let [from, to] = &group.example;
+    let all = reasons(words, found, from, to);
+    let connection = format!("{}/{}", found.flow.protocol, found.flow.port);
+    if found.shortcut.is_some() {
+        return Case {
+            example,
+            connection: Some(connection),
+            outright: all,
+            directions: Vec::new(),
+            hints: Vec::new(),
+            declared_only: declared.is_some(),
+        };
+    }
+    let directions: Vec<Side> = told(found)
+        .zip(all)
+        .map(|(direction, reason)| side(words, found, direction, reason, from, to))
+        .collect();
+    let mut hints: Vec<Hint> = disjoint(words, engines, group, found).into_iter().collect();
+    hints.extend(undeclared(words, found, group, to));
+    Case {
+        example,
+        connection: Some(connection),
+        outright: Vec::new(),
+        directions,
+        hints,
+        declared_only: declared.is_some(),
+    }
+}
+
+fn side(
+    words: Words<'_>,
+    whole: &Trace,
+    trace: &DirectionTrace,
+    reason: Reason,
+    from: &str,
+    to: &str,
+) -> Side {
+    let (end, other) = ends(trace.direction, from, to);
+    let (own, peer) = ends(trace.direction, &whole.flow.source, &whole.flow.destination);
+    let mut hints = near_hints(words, &whole.flow, trace, end, other, Detail::Full);
+    if let Peer::Pod(pod) = own {
+        let mut more = surprises(words, trace, *pod, peer, other);
+        // What a whole direction lacks comes before what one rule lacks.
+        more.append(&mut hints);
+        hints = more;
+    }
+    let hinted = hints.first().and_then(|hint| hint.rule);
+    let own_labels = labels(words, trace, &reason, hinted, end, other);
+    let account = Account { words, direction: trace.direction, other };
+    let policies = trace.policies.iter().map(|policy| account.policy(policy)).collect();
+    let set_aside = match own {
+        Peer::Pod(pod) => set_aside(words, *pod),
+        Peer::Node(..) | Peer::External(_) | Peer::Name(..) => Vec::new(),
+    };
+    Side {
+        direction: trace.direction,
+        end: end.to_owned(),
+        reason,
+        labels: own_labels,
+        hints,
+        policies,
+        set_aside,
+    }
+}
+
+/// The policies that would select a pod, were they not set aside by the enforcer.
+fn set_aside(words: Words<'_>, pod: PodId) -> Vec<(String, EffectId, Span)> {
+    let cluster = words.cluster();
+    let own = cluster.pod(pod);
+    let namespace = cluster.namespace(own.namespace);
+    let inert = words.policies.inert.iter();
+    inert
+        .filter(|(id, _)| words.policies.policy(*id).subject.matches(own, namespace) != Some(false))
+        .map(|&(id, effect)| (words.policy_name(id), effect, words.policies.policy(id).span))
+        .collect()
+}
+
+/// The places that decide a direction, with what each says.
+fn labels(
+    words: Words<'_>,
+    trace: &DirectionTrace,
+    reason: &Reason,
+    hinted: Option<RuleId>,
+    end: &str,
+    other: &str,
+) -> Vec<Label> {
+    let label = |span, text: String| Label { span, text };
+    let policies = words.policies;
+    let mut out = Vec::new();
+    match &trace.step {
+        Step::Rule(id) | Step::Denied(id) => {
+            let all = trace.policies.iter().flat_map(|policy| &policy.rules);
+            let rule = policies.rule(*id);
+            let (any, verb) = match trace.direction {
+                Direction::Ingress => ("everybody", "from"),
+                Direction::Egress => ("everywhere", "to"),
+            };
+            if let Some(said) = all.into_iter().find(|own| own.rule == *id) {
+                match &rule.peers {
+                    Peers::Any => out.push(label(rule.span, format!("no `{verb}`: {any}"))),
+                    Peers::Of(list) => {
+                        let at = said.peers.iter().position(|p| p.outcome == Outcome::Matches);
+                        if let Some(peer) = at.and_then(|at| list.get(at)) {
+                            out.push(label(place(peer), format!("matches {}", short(other))));
+                        }
+                    }
+                }
+                if let Ports::Of(list) = &rule.ports {
+                    let at = said.ports.iter().position(|&has| has);
+                    if let Some(port) = at.and_then(|at| list.get(at)) {
+                        out.push(label(port.span, "matches".into()));
+                    }
+                }
+            }
+            let subject = subject_place(policies.policy(rule.policy));
+            out.push(label(subject, format!("selects {}", short(end))));
+        }
+        Step::Isolated(isolating) => {
+            // Of the policy that the hint is about, else of the first.
+            let hinted = hinted.map(|id| policies.rule(id).policy);
+            let shown = isolating.iter().find(|id| hinted.is_none_or(|own| own == **id));
+            if let Some(&id) = shown.or(isolating.first()) {
+                let text = format!("selects {}: what no rule allows is denied", short(end));
+                out.push(label(subject_place(policies.policy(id)), text));
+            }
+        }
+        Step::Unknown(_, id) => {
+            let mut all = trace.policies.iter().flat_map(|policy| &policy.rules);
+            let said = all.find(|rule| Some(rule.rule) == *id);
+            let peer = said.and_then(|said| {
+                let Peers::Of(list) = &policies.rule(said.rule).peers else { return None };
+                let doubtful = |peer: &PeerTrace| matches!(peer.outcome, Outcome::Unknown(_));
+                list.get(said.peers.iter().position(doubtful)?)
+            });
+            if let Some(span) = peer.map(place).or(reason.span) {
+                out.push(label(span, "whether this matches is not known".into()));
+            }
+        }
+        _ => {}
+    }
+    out
+}
+
+/// How rules are told of: seen from the pod that they are about.
+struct Account<'a> {
+    words: Words<'a>,
+    direction: Direction,
+    other: &'a str,
+}
+
+impl Account<'_> {
+    fn policy(&self, trace: &PolicyTrace) -> PolicyAccount {
+        let policies = self.words.policies;
+        let policy = policies.policy(trace.policy);
+        let tier = tier_of(policies, trace.policy);
+        let mut rules: Vec<RuleAccount> = Vec::new();
+        for said in &trace.rules {
+            let account = self.rule(said);
+            // What an enforcer makes of one rule may be several.
+            match rules.last_mut() {
+                Some(last) if last.number == account.number => merge(last, account),
+                _ => rules.push(account),
+            }
+        }
+        PolicyAccount {
+            id: trace.policy,
+            tier: tier.map_or(TierName::NetworkPolicy, |(name, _)| name),
+            name: self.words.policy_name(trace.policy),
+            selects: self.words.pods(&policy.subject),
+            outcome: trace.selects,
+            asked: trace.asked,
+            isolates: tier.is_some_and(|(_, combine)| combine == Combine::Union)
+                && policy.isolates[self.direction.index()],
+            span: policy.span,
+            rules,
+        }
+    }
+
+    fn rule(&self, said: &RuleTrace) -> RuleAccount {
+        let rule = self.words.policies.rule(said.rule);
+        let peers = match &rule.peers {
+            Peers::Any => Vec::new(),
+            Peers::Of(list) => list
+                .iter()
+                .zip(&said.peers)
+                .map(|(peer, trace)| PeerAccount {
+                    about: self.words.peer(peer),
+                    outcome: trace.outcome,
+                    misses: trace.misses.iter().map(|miss| self.miss(miss)).collect(),
+                    span: peer.span,
+                })
+                .collect(),
+        };
+        let ports = match &rule.ports {
+            Ports::Any => Vec::new(),
+            Ports::Of(list) => list
+                .iter()
+                .zip(&said.ports)
+                .map(|(own, &matches)| PortAccount { about: port(own), matches, span: own.span })
+                .collect(),
+        };
+        RuleAccount {
+            number: rule.index + 1,
+            name: rule.name.as_ref().map(ToString::to_string),
+            action: rule.action,
+            outcome: if said.port { said.peer } else { Outcome::Fails },
+            asked: said.asked,
+            about: self.words.peers(&rule.peers),
+            on: super::words::ports(&rule.ports),
+            span: rule.span,
+            peers,
+            ports,
+        }
+    }
+
+    /// What keeps a selector from matching, in few words.
+    fn miss(&self, miss: &PeerMiss) -> String {
+        let cluster = self.words.cluster();
+        let other = short(self.other);
+        let has = |labels: &crate::cluster::Labels, key: &str| match labels.get(key) {
+            Some(value) => format!("has {key}={value}"),
+            None => format!("has no label {key}"),
+        };
+        match miss {
+            PeerMiss::PodLabel { wanted, pod } => {
+                format!("{other} {}", has(&cluster.pod(*pod).labels, &wanted.key))
+            }
+            PeerMiss::NamespaceLabel { wanted, pod } => {
+                let namespace = cluster.namespace(cluster.pod(*pod).namespace);
+                format!("namespace {} {}", namespace.name, has(&namespace.labels, &wanted.key))
+            }
+            PeerMiss::OtherNamespace { pod, .. } => {
+                let namespace = cluster.namespace(cluster.pod(*pod).namespace);
+                format!("{other} is in {}", namespace.name)
+            }
+            PeerMiss::HostNetwork => format!("{other} is on its node's network"),
+            PeerMiss::NotAPod => format!("{other} is no pod"),
+            PeerMiss::Address => format!("{other} is not in it"),
+            PeerMiss::Unreached => format!("{} matches {other} by labels alone", self.words.cni()),
+            PeerMiss::NotTheNode => format!("{other} is none of these nodes"),
+            PeerMiss::NotTheName => format!("{other} is another host"),
+        }
+    }
+}
+
+/// Parts of one rule: what any of them matches the rule matches.
+fn merge(rule: &mut RuleAccount, part: RuleAccount) {
+    let asked = rule.asked || part.asked;
+    let better = matches!(
+        (rule.outcome, part.outcome),
+        (Outcome::Fails, Outcome::Matches | Outcome::Unknown(_))
+            | (Outcome::Unknown(_), Outcome::Matches)
+    );
+    if better {
+        *rule = part;
+    }
+    rule.asked = asked;
+}
+
+fn tier_of(policies: &PolicySet, id: PolicyId) -> Option<(TierName, Combine)> {
+    let mut all = policies.tiers.iter().chain(&policies.firewalls);
+    all.find(|tier| tier.policies.contains(&id)).map(|tier| (tier.name, tier.combine))
+}
+
+/// Both directions let something through, and not the same.
+fn disjoint(words: Words<'_>, engines: &Engines<'_>, group: &Group, found: &Trace) -> Option<Hint> {
+    if !group.allowed.is_empty() || !group.unknown.is_empty() {
+        return None;
+    }
+    let flow = &found.flow;
+    let [egress, ingress] =
+        engines.effective().directions(&flow.source, &flow.destination, flow.family);
+    let part = |set: &ConnectionSet| set.intersection(&group.asked);
+    let (out, into) = (part(&egress.allowed), part(&ingress.allowed));
+    if out.is_empty() || into.is_empty() {
+        return None;
+    }
+    let [from, to] = &group.example;
+    let text = format!(
+        "egress of {} allows {out}, ingress of {} allows {into}: no port is allowed by both",
+        short(from),
+        short(to)
+    );
+    let mut hint = Hint::new(HintCode::DisjointPorts, text)
+        .help("a connection needs both: open the same port on either side");
+    for (at, set) in [(0, &out), (1, &into)] {
+        let span = set.ranges().next().and_then(|(protocol, port, _)| {
+            let flow = Flow { protocol, port, ..flow.clone() };
+            let found = trace(words.cluster(), words.policies, &flow);
+            opening(words, found.directions.get(at)?)
+        });
+        if let Some(span) = span {
+            hint = hint.at(span, format!("{} on {set}", Direction::ALL[at]));
+        }
+    }
+    Some(hint)
+}
+
+/// Where the rule that allows a direction names the port.
+fn opening(words: Words<'_>, trace: &DirectionTrace) -> Option<Span> {
+    let Step::Rule(id) = trace.step else { return None };
+    let rule = words.policies.rule(id);
+    let all = trace.policies.iter().flat_map(|policy| &policy.rules);
+    let said = all.into_iter().find(|own| own.rule == id)?;
+    let Ports::Of(list) = &rule.ports else { return Some(rule.span) };
+    let at = said.ports.iter().position(|&has| has)?;
+    list.get(at).map(|port| port.span)
+}
+
+/// No container declares the port, and others are declared: allowed, for all the good it does.
+fn undeclared(words: Words<'_>, found: &Trace, group: &Group, to: &str) -> Option<Hint> {
+    let Peer::Pod(pod) = &found.flow.destination else { return None };
+    let (cluster, flow) = (words.cluster(), &found.flow);
+    let own = cluster.pod(*pod);
+    let single = ConnectionSet::port(flow.protocol, flow.port) == group.asked;
+    let has =
+        |protocol, number| own.ports.iter().any(|p| p.protocol == protocol && p.number == number);
+    if !single || own.ports.is_empty() || has(flow.protocol, flow.port) {
+        return None;
+    }
+    let declared: Vec<String> = own
+        .ports
+        .iter()
+        .map(|p| match &p.name {
+            Some(name) => format!("{}/{} ({name})", p.protocol, p.number),
+            None => format!("{}/{}", p.protocol, p.number),
+        })
+        .collect();
+    let to = short(to);
+    let text = format!(
+        "no container of {to} declares {}/{}; they declare {}",
+        flow.protocol,
+        flow.port,
+        declared.join(", ")
+    );
+    let hint = Hint::new(HintCode::UndeclaredPort, text);
+    // The port of a Service is asked of the Service.
+    let service = services_of(cluster, *pod).find(|(_, service)| {
+        service.ports.iter().any(|p| p.protocol == flow.protocol && p.port == flow.port)
+    });
+    Some(match service {
+        Some((_, service)) => hint.help(format!(
+            "{}/{} is the port of Service {}: ask about `svc/{}`",
+            flow.protocol, flow.port, service.name, service.name
+        )),
+        None => hint,
+    })
+}
+
+/// DNS Services by namespace and name: kubeadm and all who follow it, OpenShift, and RKE2.
+const DNS: [(&str, &str); 3] = [
+    ("kube-system", "kube-dns"),
+    ("openshift-dns", "dns-default"),
+    ("kube-system", "rke2-coredns-rke2-coredns"),
+];
+
+/// A connection to a name needs DNS first: whether the source reaches it, where its egress is isolated.
+fn name_resolution(
+    world: &World,
+    source: &Endpoint,
+    destination: &Endpoint,
+    answer: &CanAnswer,
+) -> Option<Hint> {
+    if world.policies.ignored || !has_name(world, destination) {
+        return None;
+    }
+    let isolated = answer.groups.iter().filter_map(|group| group.trace.as_ref()).any(|trace| {
+        let [egress, _] = &trace.directions;
+        trace.shortcut.is_none() && is_isolated(egress)
+    });
+    // A cache on the node answers from an address that the input does not show.
+    let cached = world.cluster.workloads.iter().any(|own| own.name.contains("node-local-dns"));
+    if !isolated || cached {
+        return None;
+    }
+    let (name, dns) = DNS.iter().find_map(|(namespace, name)| {
+        let name = format!("{namespace}/svc/{name}");
+        let found = resolve_endpoint(world, &name).ok()?;
+        found.service.is_some().then_some((name, found))
+    })?;
+    let engines = Engines::between(world, &[source, &dns]);
+    let asked = |protocol| {
+        let port = PortQuery { protocol: Some(protocol), port: PortRef::Number(53), last: None };
+        explain_only(world, &engines, source, &dns, port)
+    };
+    let (udp, found) = asked(Protocol::Udp)?;
+    if udp != Answer::Denied && udp != Answer::Partly {
+        return None;
+    }
+    let who = short(&source.name);
+    let what = if destination.service.is_some() || is_host(destination) {
+        destination.name.clone()
+    } else {
+        format!("the Service of {}", short(&destination.name))
+    };
+    let why = found.as_ref().map_or(String::new(), |hint| format!("; {}", hint.text));
+    let text = format!("{who} cannot look up the name of {what}: {name} is denied on udp/53{why}");
+    let mut hint = Hint::new(HintCode::NoNameResolution, text);
+    if let Some(found) = found {
+        hint.span = found.span;
+        hint.labels = found.labels;
+        hint.help = found.help;
+    } else {
+        hint = hint.help(format!(
+            "add an egress rule to the pods of {name} on the ports that they listen on"
+        ));
+    }
+    Some(hint)
+}
+
+/// The answer to a question about one port, and what stands in the way.
+fn explain_only(
+    world: &World,
+    engines: &Engines<'_>,
+    source: &Endpoint,
+    destination: &Endpoint,
+    port: PortQuery,
+) -> Option<(Answer, Option<Hint>)> {
+    let answer = can(world, engines, source, destination, &[port]).ok()?;
+    let denied = answer.groups.iter().find(|group| group.answer == Answer::Denied);
+    let found = denied.and_then(|group| {
+        let trace = group.trace.as_ref()?;
+        let [from, to] = &group.example;
+        let [egress, _] = &trace.directions;
+        let words = Words::effective(world);
+        near_hints(words, &trace.flow, egress, from, to, Detail::Full).into_iter().next()
+    });
+    Some((answer.answer, found))
+}
+
+fn is_host(end: &Endpoint) -> bool {
+    end.members.iter().any(|member| matches!(member.peer, Peer::Name(..)))
+}
+
+/// Whether people reach an end by name: a Service, a host, or pods that a Service leads to.
+fn has_name(world: &World, end: &Endpoint) -> bool {
+    end.service.is_some()
+        || end.members.first().is_some_and(|member| match &member.peer {
+            Peer::Name(..) => true,
+            Peer::Pod(id) => services_of(&world.cluster, *id).next().is_some(),
+            Peer::Node(..) | Peer::External(_) => false,
+        })
+}
+
+impl Side {
+    /// Whether policies of an order are among those that were asked.
+    pub fn has_tiers(&self) -> bool {
+        self.policies.iter().any(|policy| policy.tier != TierName::NetworkPolicy)
+    }
+}
+
+impl Explanation {
+    /// Whether any part of it rests on what policies declare, as nothing enforces them.
+    pub fn is_declared_only(&self) -> bool {
+        self.cases.iter().any(|case| case.declared_only)
+    }
+}
