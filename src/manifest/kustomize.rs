@@ -72,7 +72,8 @@ pub(super) fn warning(
     };
     let mut parts = Vec::new();
     if !kustomization.changes.is_empty() {
-        parts.push(format!("its {} are not applied", quoted(&kustomization.changes)));
+        let are = if kustomization.changes.len() == 1 { "is" } else { "are" };
+        parts.push(format!("its {} {are} not applied", quoted(&kustomization.changes)));
     }
     if !unread.is_empty() {
         parts.push(format!("its resources {} were not read", quoted(unread)));

@@ -58,3 +58,4 @@ pub use resource::{
     PortResource, Requirement, Resource, RuleResource, ServicePort, ServiceResource,
     WorkloadResource,
 };
+pub(crate) use scalar::is_string;

@@ -49,7 +49,8 @@ pub(super) fn read(out: &mut Collected, node: &Node, envelope: Envelope<'_>, use
         Used::Pod => typed::<core::Pod>(out, place).and_then(|object| pod(out, &place, object)),
         Used::Service => typed::<core::Service>(out, place).and_then(|object| {
             let meta = checked_meta(out, &place, &object.metadata, NameRule::Label)?;
-            let service = validate::service(&mut out.diagnostics, &place, object.spec, meta);
+            let service =
+                validate::service(&mut out.diagnostics, &place, object.spec, meta, stored);
             Some(Resource::Service(service))
         }),
         Used::NetworkPolicy => typed::<net::NetworkPolicy>(out, place).and_then(|object| {

@@ -107,13 +107,15 @@ type PeersAndPorts = (Option<Vec<NetworkPolicyPeer>>, Option<Vec<NetworkPolicyPo
 
 /// A key with nothing after it is dropped by the server, which here widens what is selected.
 pub(super) fn warn_if_nothing(sink: &mut Sink, place: &Place<'_>, effect: &str) {
-    if place.node.is_some_and(crate::manifest::node::Node::is_null) {
-        sink.push(
-            Diagnostic::new(Code::EmptyWidens, format!("`{place}` has nothing after it: {effect}"))
-                .at(place.span, effect.to_owned())
-                .help("write `{}` or `[]` if that is meant; look at the indentation of the next line if not"),
-        );
-    }
+    sink.extend(nothing(place, effect));
+}
+
+fn nothing(place: &Place<'_>, effect: &str) -> Option<Diagnostic> {
+    place.node.is_some_and(crate::manifest::node::Node::is_null).then(|| {
+        Diagnostic::new(Code::EmptyWidens, format!("`{place}` has nothing after it: {effect}"))
+            .at(place.span, effect.to_owned())
+            .help("write `{}` or `[]` if that is meant; look at the indentation of the next line if not")
+    })
 }
 
 fn rule(
@@ -213,10 +215,11 @@ fn peer(
         (Some(block), ..) => ip_block(sink, &place.field("ipBlock"), block, stored)?,
         (None, pods, namespaces) => {
             let namespaces_place = place.field("namespaceSelector");
-            warn_if_nothing(
-                sink,
-                &namespaces_place,
-                "only pods of the policy's own namespace match",
+            // Here `{}` would widen what the key says now.
+            let help = "delete the key if that is meant; `{}` selects every namespace";
+            sink.extend(
+                nothing(&namespaces_place, "only pods of the policy's own namespace match")
+                    .map(|warning| warning.help(help)),
             );
             let pods_place = place.field("podSelector");
             warn_if_nothing(sink, &pods_place, "every pod of the namespaces matches");

@@ -10,11 +10,14 @@ use std::collections::HashSet;
 
 /// Checks a Service and takes what it says. The ranges of cluster IPs and node ports are the
 /// cluster's own settings and not checked.
+///
+/// `stored` says that the object comes from a server, which has accepted it already.
 pub(in crate::manifest) fn service(
     sink: &mut Sink,
     root: &Place<'_>,
     spec: Option<ServiceSpec>,
     service_meta: Meta,
+    stored: bool,
 ) -> ServiceResource {
     let place = root.field("spec");
     let spec = spec.unwrap_or_default();
@@ -119,14 +122,16 @@ pub(in crate::manifest) fn service(
             }
         }
     }
-    addresses(sink, &place, "externalIPs", spec.external_ips.as_deref());
+    if !stored {
+        addresses(sink, &place, "externalIPs", spec.external_ips.as_deref());
+    }
     let ranges = place.field("loadBalancerSourceRanges");
     for (i, text) in spec.load_balancer_source_ranges.iter().flatten().enumerate() {
         if kind != "LoadBalancer" {
             forbidden(sink, &ranges, "may only be used when `type` is `LoadBalancer`");
             break;
         }
-        cidr::block(sink, &ranges.index(i), text.trim(), false);
+        cidr::block(sink, &ranges.index(i), text.trim(), stored);
     }
     let ips = spec.cluster_ips.or_else(|| spec.cluster_ip.map(|ip| vec![ip])).unwrap_or_default();
     let cluster_ips = ips.iter().filter_map(|text| cidr::address(text)).collect();
