@@ -242,6 +242,12 @@ fn isolated(
     };
     let select = if names.len() == 1 { "selects" } else { "select" };
     let end = short(end);
+    // Policies are often named after the pods that they are about.
+    let shown = if names.iter().any(|name| [end, short(other)].contains(name)) {
+        format!("{} {shown}", if names.len() == 1 { "policy" } else { "policies" })
+    } else {
+        shown
+    };
     if rules == 0 {
         let it = match direction {
             Direction::Egress => "lets it reach nothing",

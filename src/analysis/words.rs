@@ -4,10 +4,12 @@ use super::list::{Length, block_names};
 use super::world::World;
 use crate::cluster::{ClusterState, Selector};
 use crate::diagnostic::Span;
+use crate::net::Protocol;
 use crate::policy::{
     NamespaceMatch, PeerForm, PeerMatch, PeerSelector, Peers, PodsMatch, Policy, PolicyId,
     PolicyKind, PolicySet, PortMatch, PortSelector, Ports, RuleId,
 };
+use std::sync::Arc;
 
 /// Puts a decision into words: the world, and the policies that decided in it, as they are enforced or as
 /// they are declared.
@@ -136,11 +138,30 @@ fn everything_or(selector: &Selector) -> Option<String> {
 pub(super) fn ports(ports: &Ports) -> String {
     match ports {
         Ports::Any => "every port".into(),
-        Ports::Of(list) => {
-            let each: Vec<String> = list.iter().map(port).collect();
-            each.join(", ")
-        }
+        Ports::Of(list) => port_list(list.iter()),
     }
+}
+
+/// Several port selectors. A name of every protocol is one name to whoever wrote it.
+pub(super) fn port_list<'p>(list: impl Iterator<Item = &'p PortSelector>) -> String {
+    let list: Vec<&PortSelector> = list.collect();
+    let name = |port: &PortSelector| match &port.matches {
+        PortMatch::Named { name, .. } => Some(Arc::clone(name)),
+        PortMatch::Numbers(_) => None,
+    };
+    let of_every_protocol = |wanted: &Arc<str>| {
+        list.iter().filter(|port| name(port).as_ref() == Some(wanted)).count()
+            == Protocol::ALL.len()
+    };
+    let mut each: Vec<String> = list
+        .iter()
+        .map(|own| match name(own).filter(of_every_protocol) {
+            Some(name) => format!("port {name}"),
+            None => port(own),
+        })
+        .collect();
+    each.dedup();
+    each.join(", ")
 }
 
 /// One port selector of a rule.

@@ -162,7 +162,7 @@ impl<'s> Excerpt<'s> {
         let from = (span.start as usize).saturating_sub(self.start).min(self.text.len());
         let line_end = self.text[from..].find('\n').map_or(self.text.len(), |at| from + at);
         let to = (span.end as usize).saturating_sub(self.start).clamp(from, line_end);
-        let trimmed = self.text[from..to].trim_end().len();
+        let trimmed = without_comment(&self.text[from..to]).trim_end().len();
         let to = if trimmed == 0 {
             self.text[from..]
                 .chars()
@@ -174,6 +174,22 @@ impl<'s> Excerpt<'s> {
         };
         from..to
     }
+}
+
+/// A line of YAML without the comment at its end.
+fn without_comment(line: &str) -> &str {
+    let mut quote = None;
+    let mut before = ' ';
+    for (at, c) in line.char_indices() {
+        match (quote, c) {
+            (None, '#') if before == ' ' => return &line[..at],
+            (None, '"' | '\'') => quote = Some(c),
+            (Some(own), c) if own == c => quote = None,
+            _ => {}
+        }
+        before = c;
+    }
+    line
 }
 
 /// The last words about a faulty input: how many errors, the way on, and where to read more.

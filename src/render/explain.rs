@@ -158,7 +158,7 @@ fn hint_markdown(world: &World, hint: &Hint) -> String {
     let place = hint.span.map(|span| format!(" (`{}`)", world.sources.locate(span)));
     let help = hint.help.as_ref().map(|help| format!("\n  Help: {help}"));
     format!(
-        "- **{}**: {}{}{}\n\n",
+        "- `hint[{}]` {}{}{}\n\n",
         hint.code,
         table::escape(&hint.text),
         place.unwrap_or_default(),
@@ -267,7 +267,12 @@ impl<'p> Page<'p> {
         }
         // One place is not marked twice.
         for label in &side.labels {
-            if labels.iter().all(|own| own.span != label.span) {
+            let (start, end) = (label.span.start, label.span.end);
+            let inside = |own: &&Label| {
+                let span = own.span;
+                span.source == label.span.source && span.start <= start && end <= span.end
+            };
+            if !labels.iter().any(inside) {
                 labels.push(label);
             }
         }
@@ -535,7 +540,8 @@ fn hint_lines(hint: &Hint) -> Vec<Line> {
         text: text.to_owned(),
         span,
     };
-    let mut out = vec![line("hint", &hint.text, hint.span)];
+    let text = format!("{} ({})", hint.text, hint.code);
+    let mut out = vec![line("hint", &text, hint.span)];
     out.extend(hint.help.iter().map(|help| line("help", help, None)));
     out
 }

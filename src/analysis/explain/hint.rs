@@ -49,6 +49,8 @@ hints! {
     AddressOutside = "address-outside";
     /// The address is in an `except` of the block.
     AddressExcepted = "address-excepted";
+    /// The block holds the address of a Service; policies see its pods.
+    ServiceAddress = "service-address";
     /// The block holds the address, and the enforcer does not match it by blocks.
     BlockUnreached = "block-unreached";
     /// The rule is about the port, by another protocol.
@@ -64,8 +66,12 @@ hints! {
     SubjectMissesPod = "subject-misses-pod";
     /// A policy selects no pod at all, and nearly this one.
     SubjectSelectsNothing = "subject-selects-nothing";
+    /// A policy would select the pod in the pod's namespace, and selects nothing in its own.
+    PolicyElsewhere = "policy-elsewhere";
+    /// A policy has the pod's labels, and no policy selects a pod on its node's network.
+    HostNetworkSubject = "host-network-subject";
     // What a policy does that its text does not show at once.
-    /// `policyTypes` lists a direction for which there are no rules: nothing is allowed.
+    /// A policy isolates a direction for which it has no rules, and has rules for the other one.
     DirectionWithoutRules = "direction-without-rules";
     /// There are rules for a direction that `policyTypes` does not list: they have no effect.
     UnlistedDirection = "unlisted-direction";
@@ -147,6 +153,7 @@ impl Hint {
                 | HintCode::OutsidePeer
                 | HintCode::AddressOutside
                 | HintCode::AddressExcepted
+                | HintCode::ServiceAddress
                 | HintCode::BlockUnreached
         )
     }

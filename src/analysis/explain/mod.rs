@@ -1,32 +1,37 @@
 //! "Why": a decision as a person would argue it, down to the line of YAML, and what nearly matched.
 
+mod account;
+mod amiss;
+mod dns;
 mod hint;
 mod near;
+mod slip;
+mod subject;
 mod surprise;
+mod yaml;
 
+pub use account::{PeerAccount, PolicyAccount, PortAccount, RuleAccount};
 pub use hint::{Hint, HintCode, hint_page};
 pub(super) use near::{Detail, near_hints};
 
 use super::answer::{Answer, CanAnswer, Group};
 use super::divergence::Engines;
-use super::endpoint::{Endpoint, EndpointError, resolve_endpoint};
+use super::endpoint::{Endpoint, EndpointError};
 use super::port::PortQuery;
 use super::query::can;
 use super::reason::{Reason, ends, reasons, told};
-use super::words::{Words, place, port, short, subject_place};
+use super::words::{Words, place, short, subject_place};
 use super::world::World;
 use crate::cluster::{PodId, PortRef};
 use crate::diagnostic::{Label, Span};
 use crate::engine::reference::Flow;
-use crate::engine::{
-    DirectionTrace, Outcome, Peer, PeerMiss, PeerTrace, PolicyTrace, RuleTrace, Step, Trace, trace,
-};
+use crate::engine::{DirectionTrace, Outcome, Peer, PeerTrace, Step, Trace, trace};
 use crate::net::{ConnectionSet, Protocol};
-use crate::policy::{
-    Action, Combine, Direction, EffectId, Peers, PolicyId, PolicySet, Ports, RuleId, TierName,
-};
+use crate::policy::{Direction, EffectId, Peers, Ports, RuleId, TierName};
+use account::Account;
+use dns::name_resolution;
 use near::services_of;
-use surprise::{is_isolated, surprises};
+use surprise::surprises;
 
 /// An answer, and how it comes about.
 #[derive(Clone, Debug)]
@@ -98,78 +103,6 @@ pub struct Side {
     pub set_aside: Vec<(String, EffectId, Span)>,
 }
 
-/// What a policy says.
-#[derive(Clone, Debug)]
-pub struct PolicyAccount {
-    /// The policy.
-    pub id: PolicyId,
-    /// Its tier.
-    pub tier: TierName,
-    /// Its name, of another API than NetworkPolicy with its kind.
-    pub name: String,
-    /// The pods that it selects, in words.
-    pub selects: String,
-    /// Whether it selects the pod: it does, or that cannot be said.
-    pub outcome: Outcome,
-    /// Whether it was asked: nothing before it had decided.
-    pub asked: bool,
-    /// Whether it denies what no rule allows.
-    pub isolates: bool,
-    /// Where its subject is selected.
-    pub span: Span,
-    /// Its rules of the direction, in order.
-    pub rules: Vec<RuleAccount>,
-}
-
-/// What a rule says.
-#[derive(Clone, Debug)]
-pub struct RuleAccount {
-    /// Its place in the list of the manifest, from 1.
-    pub number: usize,
-    /// Its name, if it has one.
-    pub name: Option<String>,
-    /// What it does with what it matches.
-    pub action: Action,
-    /// Whether it matches the connection.
-    pub outcome: Outcome,
-    /// Whether it was asked: nothing before it had decided.
-    pub asked: bool,
-    /// Whom it is about, in words.
-    pub about: String,
-    /// On which ports.
-    pub on: String,
-    /// Where it stands.
-    pub span: Span,
-    /// Its peers; none where it is about everybody.
-    pub peers: Vec<PeerAccount>,
-    /// Its ports; none where it is about every port.
-    pub ports: Vec<PortAccount>,
-}
-
-/// What a peer selector says.
-#[derive(Clone, Debug)]
-pub struct PeerAccount {
-    /// Whom it is about, in words.
-    pub about: String,
-    /// Whether it matches the other end.
-    pub outcome: Outcome,
-    /// What keeps it from matching, each in words: `app=web, not app=api`.
-    pub misses: Vec<String>,
-    /// Where it stands.
-    pub span: Span,
-}
-
-/// What a port selector says.
-#[derive(Clone, Debug)]
-pub struct PortAccount {
-    /// Its ports.
-    pub about: String,
-    /// Whether it has the port.
-    pub matches: bool,
-    /// Where it stands.
-    pub span: Span,
-}
-
 /// Explains the answer to a question. Errors are those of [`can`].
 pub fn explain(
     world: &World,
@@ -182,7 +115,7 @@ pub fn explain(
     let cases: Vec<Case> = answer.groups.iter().map(|group| case(world, engines, group)).collect();
     let mut hints = Vec::new();
     if answer.answer == Answer::Allowed {
-        hints.extend(name_resolution(world, source, destination, &answer));
+        hints.extend(name_resolution(world, source, destination));
     }
     let service = service_steps(world, destination, ports);
     Ok(Explanation { answer, service, cases, hints })
@@ -263,11 +196,17 @@ fn case(world: &World, engines: &Engines<'_>, group: &Group) -> Case {
             declared_only: declared.is_some(),
         };
     }
-    let directions: Vec<Side> = told(found)
+    let mut directions: Vec<Side> = told(found)
         .zip(all)
         .map(|(direction, reason)| side(words, found, direction, reason, from, to))
         .collect();
     let mut hints: Vec<Hint> = disjoint(words, engines, group, found).into_iter().collect();
+    if !hints.is_empty() {
+        // Then it is no rule's fault that it opens another port than the one that is shown.
+        for side in &mut directions {
+            side.hints.retain(|hint| hint.code != HintCode::PortNotOpened);
+        }
+    }
     hints.extend(undeclared(words, found, group, to));
     Case {
         example,
@@ -288,17 +227,13 @@ fn side(
     to: &str,
 ) -> Side {
     let (end, other) = ends(trace.direction, from, to);
-    let (own, peer) = ends(trace.direction, &whole.flow.source, &whole.flow.destination);
-    let mut hints = near_hints(words, &whole.flow, trace, end, other, Detail::Full);
-    if let Peer::Pod(pod) = own {
-        let mut more = surprises(words, trace, *pod, peer, other);
-        // What a whole direction lacks comes before what one rule lacks.
-        more.append(&mut hints);
-        hints = more;
-    }
+    let (own, _) = ends(trace.direction, &whole.flow.source, &whole.flow.destination);
+    // What a whole direction lacks comes before what one rule lacks.
+    let mut hints = surprises(words, &whole.flow, trace, other);
+    hints.extend(near_hints(words, &whole.flow, trace, end, other, Detail::Full));
     let hinted = hints.first().and_then(|hint| hint.rule);
     let own_labels = labels(words, trace, &reason, hinted, end, other);
-    let account = Account { words, direction: trace.direction, other };
+    let account = Account::new(words, trace.direction, other);
     let policies = trace.policies.iter().map(|policy| account.policy(policy)).collect();
     let set_aside = match own {
         Peer::Pod(pod) => set_aside(words, *pod),
@@ -393,127 +328,6 @@ fn labels(
     out
 }
 
-/// How rules are told of: seen from the pod that they are about.
-struct Account<'a> {
-    words: Words<'a>,
-    direction: Direction,
-    other: &'a str,
-}
-
-impl Account<'_> {
-    fn policy(&self, trace: &PolicyTrace) -> PolicyAccount {
-        let policies = self.words.policies;
-        let policy = policies.policy(trace.policy);
-        let tier = tier_of(policies, trace.policy);
-        let mut rules: Vec<RuleAccount> = Vec::new();
-        for said in &trace.rules {
-            let account = self.rule(said);
-            // What an enforcer makes of one rule may be several.
-            match rules.last_mut() {
-                Some(last) if last.number == account.number => merge(last, account),
-                _ => rules.push(account),
-            }
-        }
-        PolicyAccount {
-            id: trace.policy,
-            tier: tier.map_or(TierName::NetworkPolicy, |(name, _)| name),
-            name: self.words.policy_name(trace.policy),
-            selects: self.words.pods(&policy.subject),
-            outcome: trace.selects,
-            asked: trace.asked,
-            isolates: tier.is_some_and(|(_, combine)| combine == Combine::Union)
-                && policy.isolates[self.direction.index()],
-            span: policy.span,
-            rules,
-        }
-    }
-
-    fn rule(&self, said: &RuleTrace) -> RuleAccount {
-        let rule = self.words.policies.rule(said.rule);
-        let peers = match &rule.peers {
-            Peers::Any => Vec::new(),
-            Peers::Of(list) => list
-                .iter()
-                .zip(&said.peers)
-                .map(|(peer, trace)| PeerAccount {
-                    about: self.words.peer(peer),
-                    outcome: trace.outcome,
-                    misses: trace.misses.iter().map(|miss| self.miss(miss)).collect(),
-                    span: peer.span,
-                })
-                .collect(),
-        };
-        let ports = match &rule.ports {
-            Ports::Any => Vec::new(),
-            Ports::Of(list) => list
-                .iter()
-                .zip(&said.ports)
-                .map(|(own, &matches)| PortAccount { about: port(own), matches, span: own.span })
-                .collect(),
-        };
-        RuleAccount {
-            number: rule.index + 1,
-            name: rule.name.as_ref().map(ToString::to_string),
-            action: rule.action,
-            outcome: if said.port { said.peer } else { Outcome::Fails },
-            asked: said.asked,
-            about: self.words.peers(&rule.peers),
-            on: super::words::ports(&rule.ports),
-            span: rule.span,
-            peers,
-            ports,
-        }
-    }
-
-    /// What keeps a selector from matching, in few words.
-    fn miss(&self, miss: &PeerMiss) -> String {
-        let cluster = self.words.cluster();
-        let other = short(self.other);
-        let has = |labels: &crate::cluster::Labels, key: &str| match labels.get(key) {
-            Some(value) => format!("has {key}={value}"),
-            None => format!("has no label {key}"),
-        };
-        match miss {
-            PeerMiss::PodLabel { wanted, pod } => {
-                format!("{other} {}", has(&cluster.pod(*pod).labels, &wanted.key))
-            }
-            PeerMiss::NamespaceLabel { wanted, pod } => {
-                let namespace = cluster.namespace(cluster.pod(*pod).namespace);
-                format!("namespace {} {}", namespace.name, has(&namespace.labels, &wanted.key))
-            }
-            PeerMiss::OtherNamespace { pod, .. } => {
-                let namespace = cluster.namespace(cluster.pod(*pod).namespace);
-                format!("{other} is in {}", namespace.name)
-            }
-            PeerMiss::HostNetwork => format!("{other} is on its node's network"),
-            PeerMiss::NotAPod => format!("{other} is no pod"),
-            PeerMiss::Address => format!("{other} is not in it"),
-            PeerMiss::Unreached => format!("{} matches {other} by labels alone", self.words.cni()),
-            PeerMiss::NotTheNode => format!("{other} is none of these nodes"),
-            PeerMiss::NotTheName => format!("{other} is another host"),
-        }
-    }
-}
-
-/// Parts of one rule: what any of them matches the rule matches.
-fn merge(rule: &mut RuleAccount, part: RuleAccount) {
-    let asked = rule.asked || part.asked;
-    let better = matches!(
-        (rule.outcome, part.outcome),
-        (Outcome::Fails, Outcome::Matches | Outcome::Unknown(_))
-            | (Outcome::Unknown(_), Outcome::Matches)
-    );
-    if better {
-        *rule = part;
-    }
-    rule.asked = asked;
-}
-
-fn tier_of(policies: &PolicySet, id: PolicyId) -> Option<(TierName, Combine)> {
-    let mut all = policies.tiers.iter().chain(&policies.firewalls);
-    all.find(|tier| tier.policies.contains(&id)).map(|tier| (tier.name, tier.combine))
-}
-
 /// Both directions let something through, and not the same.
 fn disjoint(words: Words<'_>, engines: &Engines<'_>, group: &Group, found: &Trace) -> Option<Hint> {
     if !group.allowed.is_empty() || !group.unknown.is_empty() {
@@ -597,101 +411,6 @@ fn undeclared(words: Words<'_>, found: &Trace, group: &Group, to: &str) -> Optio
         )),
         None => hint,
     })
-}
-
-/// DNS Services by namespace and name: kubeadm and all who follow it, OpenShift, and RKE2.
-const DNS: [(&str, &str); 3] = [
-    ("kube-system", "kube-dns"),
-    ("openshift-dns", "dns-default"),
-    ("kube-system", "rke2-coredns-rke2-coredns"),
-];
-
-/// A connection to a name needs DNS first: whether the source reaches it, where its egress is isolated.
-fn name_resolution(
-    world: &World,
-    source: &Endpoint,
-    destination: &Endpoint,
-    answer: &CanAnswer,
-) -> Option<Hint> {
-    if world.policies.ignored || !has_name(world, destination) {
-        return None;
-    }
-    let isolated = answer.groups.iter().filter_map(|group| group.trace.as_ref()).any(|trace| {
-        let [egress, _] = &trace.directions;
-        trace.shortcut.is_none() && is_isolated(egress)
-    });
-    // A cache on the node answers from an address that the input does not show.
-    let cached = world.cluster.workloads.iter().any(|own| own.name.contains("node-local-dns"));
-    if !isolated || cached {
-        return None;
-    }
-    let (name, dns) = DNS.iter().find_map(|(namespace, name)| {
-        let name = format!("{namespace}/svc/{name}");
-        let found = resolve_endpoint(world, &name).ok()?;
-        found.service.is_some().then_some((name, found))
-    })?;
-    let engines = Engines::between(world, &[source, &dns]);
-    let asked = |protocol| {
-        let port = PortQuery { protocol: Some(protocol), port: PortRef::Number(53), last: None };
-        explain_only(world, &engines, source, &dns, port)
-    };
-    let (udp, found) = asked(Protocol::Udp)?;
-    if udp != Answer::Denied && udp != Answer::Partly {
-        return None;
-    }
-    let who = short(&source.name);
-    let what = if destination.service.is_some() || is_host(destination) {
-        destination.name.clone()
-    } else {
-        format!("the Service of {}", short(&destination.name))
-    };
-    let why = found.as_ref().map_or(String::new(), |hint| format!("; {}", hint.text));
-    let text = format!("{who} cannot look up the name of {what}: {name} is denied on udp/53{why}");
-    let mut hint = Hint::new(HintCode::NoNameResolution, text);
-    if let Some(found) = found {
-        hint.span = found.span;
-        hint.labels = found.labels;
-        hint.help = found.help;
-    } else {
-        hint = hint.help(format!(
-            "add an egress rule to the pods of {name} on the ports that they listen on"
-        ));
-    }
-    Some(hint)
-}
-
-/// The answer to a question about one port, and what stands in the way.
-fn explain_only(
-    world: &World,
-    engines: &Engines<'_>,
-    source: &Endpoint,
-    destination: &Endpoint,
-    port: PortQuery,
-) -> Option<(Answer, Option<Hint>)> {
-    let answer = can(world, engines, source, destination, &[port]).ok()?;
-    let denied = answer.groups.iter().find(|group| group.answer == Answer::Denied);
-    let found = denied.and_then(|group| {
-        let trace = group.trace.as_ref()?;
-        let [from, to] = &group.example;
-        let [egress, _] = &trace.directions;
-        let words = Words::effective(world);
-        near_hints(words, &trace.flow, egress, from, to, Detail::Full).into_iter().next()
-    });
-    Some((answer.answer, found))
-}
-
-fn is_host(end: &Endpoint) -> bool {
-    end.members.iter().any(|member| matches!(member.peer, Peer::Name(..)))
-}
-
-/// Whether people reach an end by name: a Service, a host, or pods that a Service leads to.
-fn has_name(world: &World, end: &Endpoint) -> bool {
-    end.service.is_some()
-        || end.members.first().is_some_and(|member| match &member.peer {
-            Peer::Name(..) => true,
-            Peer::Pod(id) => services_of(&world.cluster, *id).next().is_some(),
-            Peer::Node(..) | Peer::External(_) => false,
-        })
 }
 
 impl Side {

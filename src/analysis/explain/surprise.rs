@@ -1,45 +1,69 @@
-//! What policies do that their text does not show at once: list items of which either is enough, rules
-//! without peers, directions without rules.
+//! What a policy does that its text does not show at once: list items of which either is enough, rules without
+//! peers.
 
 use super::super::words::{Words, ports, short};
 use super::hint::{Hint, HintCode};
-use super::near::nearly_selecting;
-use crate::cluster::{NetworkPolicyResource, PodId};
-use crate::diagnostic::Span;
+use super::near::selects_any;
+use super::subject::{host_network, unlisted, without_rules, would_close};
+use crate::cluster::NamespaceId;
+use crate::engine::reference::Flow;
 use crate::engine::{Decision, DirectionTrace, Outcome, Peer, RuleTrace, Step};
 use crate::policy::{
-    Direction, NamespaceMatch, PeerForm, PeerMatch, PeerSelector, Peers, PodsMatch, PolicyId,
-    PolicyKind, Ports, RuleId,
+    Direction, NamespaceMatch, PeerForm, PeerMatch, PeerSelector, Peers, PodsMatch, PolicyKind,
+    PortMatch, Ports, RuleId,
 };
 
 /// What to know of a direction, whichever way it is decided.
 pub(super) fn surprises(
     words: Words<'_>,
+    flow: &Flow,
     trace: &DirectionTrace,
-    pod: PodId,
-    other: &Peer,
     other_name: &str,
 ) -> Vec<Hint> {
+    let direction = trace.direction;
     let mut hints = Vec::new();
-    match &trace.step {
-        Step::Rule(id) => {
-            let rules = trace.policies.iter().flat_map(|policy| &policy.rules);
-            for rule in rules.filter(|rule| rule.rule == *id) {
-                hints.extend(two_items(words, rule, other, other_name));
-            }
-            hints.extend(split_rule(words, *id, other_name));
+    if let Step::Rule(id) = trace.step {
+        let rules = trace.policies.iter().flat_map(|policy| &policy.rules);
+        let other = match direction {
+            Direction::Egress => &flow.destination,
+            Direction::Ingress => &flow.source,
+        };
+        for rule in rules.filter(|rule| rule.rule == id) {
+            hints.extend(two_items(words, rule, other, other_name));
         }
-        Step::Default => {
-            hints.extend(unlisted(words, trace.direction, pod));
-            hints.extend(nearly_selecting(words, trace.direction, pod));
+        hints.extend(split_rule(words, id, other_name));
+    }
+    match (&trace.step, flow_end(flow, direction)) {
+        (Step::Isolated(policies), _) => {
+            hints.extend(unlisted(words, flow, direction, true));
+            hints.extend(without_rules(words, direction, policies));
         }
-        Step::Isolated(policies) => {
-            hints.extend(unlisted(words, trace.direction, pod));
-            hints.extend(without_rules(words, trace.direction, policies));
+        (Step::HostNetwork, Peer::Pod(pod)) => hints.extend(host_network(words, direction, *pod)),
+        // What no NetworkPolicy isolates may be what one was to isolate.
+        (Step::Default | Step::Rule(_), _)
+            if trace.decision == Decision::Allowed && !is_isolated(words, trace) =>
+        {
+            hints.extend(unlisted(words, flow, direction, false));
+            hints.extend(would_close(words, flow, direction));
         }
         _ => {}
     }
     hints
+}
+
+fn flow_end(flow: &Flow, direction: Direction) -> &Peer {
+    match direction {
+        Direction::Egress => &flow.source,
+        Direction::Ingress => &flow.destination,
+    }
+}
+
+/// Whether a NetworkPolicy isolates the pod in the direction.
+fn is_isolated(words: Words<'_>, trace: &DirectionTrace) -> bool {
+    trace
+        .policies
+        .iter()
+        .any(|policy| words.policies.policy(policy.policy).isolates[trace.direction.index()])
 }
 
 /// `- namespaceSelector` and `- podSelector` as two items: either is enough.
@@ -47,48 +71,50 @@ fn two_items(words: Words<'_>, trace: &RuleTrace, other: &Peer, other_name: &str
     let rule = words.policies.rule(trace.rule);
     let (Peers::Of(list), Peer::Pod(pod)) = (&rule.peers, other) else { return None };
     let own = words.policies.policy(rule.policy).namespace?;
-    // One item says the namespaces, the one beside it the pods: in one item both would have to match.
-    let pair = list.windows(2).zip(trace.peers.windows(2)).find_map(|(two, said)| {
-        let (space, pods) = match two {
-            [a, b] if is_namespaces(a) => (a, alone(b, own)?),
-            [a, b] if is_namespaces(b) => (b, alone(a, own)?),
-            _ => return None,
-        };
+    let cluster = words.cluster();
+    let (end, said) = (cluster.pod(*pod), &trace.peers);
+    let said = |at: usize| said.get(at).map(|peer| peer.outcome);
+    // One item says the namespaces, another the pods: in one item both would have to match.
+    let found = list.iter().enumerate().find_map(|(at, space)| {
         let PeerMatch::Pods(PodsMatch { namespaces, .. }) = &space.matches else { return None };
-        let both = PodsMatch { namespaces: namespaces.clone(), pods: pods.pods.clone() };
-        let cluster = words.cluster();
-        let own = cluster.pod(*pod);
-        let kept_out = both.matches(own, cluster.namespace(own.namespace)) == Some(false);
-        let any = said.iter().any(|peer| peer.outcome == Outcome::Matches);
-        (kept_out && any && !pods.pods.requirements().is_empty()).then_some((two, said))
+        if space.form != PeerForm::Namespaces {
+            return None;
+        }
+        let beside = list.iter().enumerate().find(|(beside, peer)| {
+            let Some(pods) = alone(peer, own) else { return false };
+            let both = PodsMatch { namespaces: namespaces.clone(), pods: pods.pods.clone() };
+            // Joined they are not about this end, which one of them lets through. Two groups, each of
+            // its own pods, are two items on purpose.
+            !pods.pods.requirements().is_empty()
+                && [said(at), said(*beside)].contains(&Some(Outcome::Matches))
+                && both.matches(end, cluster.namespace(end.namespace)) == Some(false)
+                && (selects_any(cluster, &both) || !selects_any(cluster, pods))
+        });
+        beside.map(|beside| ((at, space), beside))
     });
-    let ([first, second], [a, _]) = pair? else { return None };
-    let (lets, beside) =
-        if a.outcome == Outcome::Matches { (first, second) } else { (second, first) };
+    let (a, b) = found?;
+    let (lets, other_item) =
+        if said(a.0) == Some(Outcome::Matches) { (a.1, b.1) } else { (b.1, a.1) };
+    let later = if a.0 < b.0 { "podSelector" } else { "namespaceSelector" };
     let name = words.rule_name(trace.rule);
     let who = short(other_name);
     let text = format!(
         "{name} has two items, and either is enough: {} lets {who} through, whatever the other says",
         words.peer(lets)
     );
-    let pods = if is_namespaces(first) { "podSelector" } else { "namespaceSelector" };
     Some(
         Hint::new(HintCode::TwoItems, text)
             .at(lets.span, format!("this item alone matches {who}"))
-            .at(beside.span, "another item: it narrows nothing")
+            .at(other_item.span, "another item: it narrows nothing")
             .help(format!(
-                "if both are meant, take the `-` before `{pods}` away: one item with both selectors, which would not match {who}"
+                "if both are meant, take the `-` before `{later}` away: one item with both selectors, which does not match {who}"
             ))
             .of_rule(trace.rule),
     )
 }
 
-fn is_namespaces(peer: &PeerSelector) -> bool {
-    peer.form == PeerForm::Namespaces
-}
-
 /// The pods of an item that is about pods of the policy's own namespace.
-fn alone(peer: &PeerSelector, own: crate::cluster::NamespaceId) -> Option<&PodsMatch> {
+fn alone(peer: &PeerSelector, own: NamespaceId) -> Option<&PodsMatch> {
     match &peer.matches {
         PeerMatch::Pods(pods) if pods.namespaces == NamespaceMatch::Is(own) => Some(pods),
         _ => None,
@@ -102,137 +128,66 @@ fn split_rule(words: Words<'_>, id: RuleId, other_name: &str) -> Option<Hint> {
     if policy.kind != PolicyKind::NetworkPolicy {
         return None;
     }
-    let any = |id: RuleId| {
+    let open = |id: RuleId| {
         let rule = words.policies.rule(id);
         (matches!(rule.peers, Peers::Any), matches!(rule.ports, Ports::Any))
     };
     // The rule that lets it through has one half, and one beside it the other.
-    let half = any(id);
+    let half = open(id);
     if half.0 == half.1 {
         return None;
     }
-    let beside = |&&other: &&RuleId| {
-        let own = words.policies.rule(other);
-        let next = own.index.abs_diff(rule.index) == 1;
-        next && any(other) == (half.1, half.0)
+    let beside = |other: &&RuleId| {
+        let own = words.policies.rule(**other);
+        own.index.abs_diff(rule.index) == 1 && open(**other) == (half.1, half.0)
     };
     let list = &policy.rules[rule.direction.index()];
     let other = list.iter().find(beside).copied()?;
     let (of_ports, of_peers) = if half.0 { (id, other) } else { (other, id) };
+    // Names are looked up anywhere: a rule for DNS has no peers on purpose.
+    if is_dns(&words.policies.rule(of_ports).ports) {
+        return None;
+    }
     let (peers_key, list_key, anybody) = match rule.direction {
         Direction::Ingress => ("from", "ingress", "lets anybody in"),
         Direction::Egress => ("to", "egress", "lets it reach anybody"),
     };
-    let open = ports(&words.policies.rule(of_ports).ports);
     let number = |id: RuleId| words.policies.rule(id).index + 1;
     let name = words.policy_name(rule.policy);
     let text = format!(
-        "{name} has `{peers_key}` and `ports` in two rules: rule {} {anybody} on {open}, rule {} has no ports and opens every one",
+        "{name} has `{peers_key}` and `ports` in two rules: rule {} {anybody} on {}, rule {} has no ports and opens every one",
         number(of_ports),
+        ports(&words.policies.rule(of_ports).ports),
         number(of_peers)
     );
     let who = short(other_name);
-    let label = |own: RuleId, text: &str| {
-        if own == id { format!("{text}: lets {who} through") } else { text.to_owned() }
-    };
-    let (first, second) = if half.0 { (of_ports, of_peers) } else { (of_peers, of_ports) };
-    let words_of = |own: RuleId| {
-        if own == of_ports {
-            label(own, &format!("no `{peers_key}`: everybody"))
+    let label = |own: RuleId| {
+        let what = if own == of_ports {
+            format!("no `{peers_key}`: everybody")
         } else {
-            label(own, "no `ports`: every port")
-        }
+            "no `ports`: every port".to_owned()
+        };
+        if own == id { format!("{what}; lets {who} through") } else { what }
     };
+    let later = if number(of_ports) > number(of_peers) { "ports" } else { peers_key };
     Some(
         Hint::new(HintCode::SplitRule, text)
-            .at(words.policies.rule(first).span, words_of(first))
-            .at(words.policies.rule(second).span, words_of(second))
+            .at(rule.span, label(id))
+            .at(words.policies.rule(other).span, label(other))
             .help(format!(
-                "if both are meant, take the `-` before the second away: one item of `{list_key}` with `{peers_key}` and `ports`"
+                "if both are meant, take the `-` before `{later}` away: one item of `{list_key}` with `{peers_key}` and `ports`"
             ))
             .of_rule(id),
     )
 }
 
-/// The manifest of a NetworkPolicy.
-fn manifest(words: Words<'_>, id: PolicyId) -> Option<&NetworkPolicyResource> {
-    let policy = words.policies.policy(id);
-    let namespace = policy.namespace.filter(|_| policy.kind == PolicyKind::NetworkPolicy)?;
-    let list = &words.cluster().policies;
-    let found = list.binary_search_by(|object| {
-        (object.namespace, &*object.resource.meta.name).cmp(&(namespace, &*policy.name))
-    });
-    let at = found.ok()?;
-    list.get(at).map(|object| &object.resource)
-}
-
-/// A policy that isolates a direction without a rule for it, where another direction has rules: more often
-/// a slip than a wish.
-fn without_rules(words: Words<'_>, direction: Direction, policies: &[PolicyId]) -> Vec<Hint> {
-    let rules = |id: &PolicyId, at: usize| words.policies.policy(*id).rules[at].len();
-    if policies.iter().any(|id| rules(id, direction.index()) > 0) {
-        return Vec::new();
-    }
-    let (listed, key, what) = match direction {
-        Direction::Ingress => ("Ingress", "ingress", "nothing is let in"),
-        Direction::Egress => ("Egress", "egress", "nothing is let out"),
-    };
-    let half = policies.iter().filter(|id| rules(id, direction.opposite().index()) > 0);
-    half.filter_map(|&id| {
-        let span: Span = manifest(words, id)?.policy_types?;
-        let name = words.policy_name(id);
-        let text = format!(
-            "{name} lists `{listed}` in `policyTypes` and has no `{key}` rules: {what}"
-        );
-        Some(
-            Hint::new(HintCode::DirectionWithoutRules, text)
-                .at(span, format!("`{listed}` without `{key}` rules: {what}"))
-                .help(format!(
-                    "take `{listed}` out of `policyTypes`, or add `{key}` rules (`{key}: [{{}}]` allows everything)"
-                )),
-        )
+/// Whether these are the ports of DNS, and no others.
+fn is_dns(list: &Ports) -> bool {
+    let Ports::Of(list) = list else { return false };
+    list.iter().all(|port| match &port.matches {
+        PortMatch::Numbers(set) => {
+            set.ranges().all(|(_, first, last)| first == last && matches!(first, 53 | 5353))
+        }
+        PortMatch::Named { name, .. } => name.starts_with("dns"),
     })
-    .collect()
-}
-
-/// Rules for a direction that `policyTypes` does not list.
-fn unlisted(words: Words<'_>, direction: Direction, pod: PodId) -> Vec<Hint> {
-    let cluster = words.cluster();
-    let own = cluster.pod(pod);
-    let namespace = cluster.namespace(own.namespace);
-    let (listed, key) = match direction {
-        Direction::Ingress => ("Ingress", "ingress"),
-        Direction::Egress => ("Egress", "egress"),
-    };
-    let at = direction.index();
-    let policies = words.policies.policies.iter().enumerate();
-    let inert = policies.filter(|(_, policy)| {
-        policy.kind == PolicyKind::NetworkPolicy
-            && policy.namespace == Some(own.namespace)
-            && !policy.has_part(direction)
-            && !policy.rules[at].is_empty()
-            && policy.subject.matches(own, namespace) == Some(true)
-    });
-    inert
-        .filter_map(|(id, policy)| {
-            let span = manifest(words, PolicyId::new(id))?.policy_types?;
-            let first = words.policies.rule(*policy.rules[at].first()?);
-            let text = format!(
-                "{} has {key} rules, and its `policyTypes` does not list `{listed}`: they have no effect",
-                policy.name
-            );
-            Some(
-                Hint::new(HintCode::UnlistedDirection, text)
-                    .at(span, format!("`{listed}` is not here"))
-                    .at(first.span, "has no effect")
-                    .help(format!("add `{listed}` to `policyTypes`")),
-            )
-        })
-        .collect()
-}
-
-/// Whether a direction is decided as policies of the pod decide it.
-pub(super) fn is_isolated(trace: &DirectionTrace) -> bool {
-    let by_rule = matches!(trace.step, Step::Rule(_)) && trace.decision == Decision::Allowed;
-    by_rule || matches!(trace.step, Step::Isolated(_))
 }
