@@ -1,6 +1,6 @@
 //! Everything that questions are asked of: loaded, resolved, compiled, enforced.
 
-use crate::cluster::{Assumptions, ClusterState, resolve};
+use crate::cluster::{Assumptions, ClusterState, EditError, Overlay, edit, resolve};
 use crate::diagnostic::{Diagnostic, Severity, SourceMap};
 use crate::enforcement::{
     Change, Cni, Detected, Distribution, Effective, Evidence, detect, enforce,
@@ -28,6 +28,8 @@ pub struct Options {
     pub family: Option<Family>,
     /// `-n` was given: bare names and selectors are looked up there.
     pub namespace_given: bool,
+    /// What would be otherwise.
+    pub overlay: Overlay,
 }
 
 /// What it rests on which CNI is taken to be there.
@@ -75,6 +77,10 @@ pub struct World {
     pub set_aside: Vec<SetAside>,
     /// What is to be said of the input.
     pub diagnostics: Vec<Diagnostic>,
+    /// What is otherwise than in the input, as the user asked for it, in words.
+    pub edits: Vec<String>,
+    /// Edits that the user asked for and that cannot be made.
+    pub edit_errors: Vec<EditError>,
     /// How many objects were read, used or not.
     pub objects: usize,
     /// How many files were read.
@@ -93,7 +99,16 @@ impl World {
                 .iter()
                 .filter(|item| !matches!(item.reason, Reason::NotAnObject | Reason::Unreadable))
                 .count();
-        let resources = std::mem::take(&mut loaded.resources);
+        let mut resources = std::mem::take(&mut loaded.resources);
+        let mut edit_errors = Vec::new();
+        let names = loaded.applied.iter().filter_map(|&id| loaded.sources.source(id));
+        let mut edits: Vec<String> =
+            names.map(|source| format!("applied {}", source.name)).collect();
+        edits.extend(options.overlay.words());
+        if !options.overlay.is_empty() || !loaded.applied.is_empty() {
+            (resources, edit_errors) =
+                edit(resources, &loaded.applied, &options.overlay, &options.assumptions);
+        }
         let (mut cluster, found) =
             resolve(resources, &loaded.set_aside, &loaded.sources, &options.assumptions);
         loaded.diagnostics.extend(found);
@@ -133,6 +148,8 @@ impl World {
             changes,
             set_aside: loaded.set_aside,
             diagnostics: loaded.diagnostics,
+            edits,
+            edit_errors,
             objects,
             files: loaded.files,
             options,

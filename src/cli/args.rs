@@ -1,6 +1,7 @@
 //! Arguments.
 
 use crate::analysis::{HintCode, parse_resolution};
+use crate::cluster::{LabelEdit, ObjectName, Overlay};
 use crate::diagnostic::Code;
 use crate::enforcement::{self, Cni, CniError, Distribution};
 use crate::manifest::nearest;
@@ -208,6 +209,55 @@ pub(super) struct Input {
     /// Keep pods that have succeeded or failed, as if they ran.
     #[arg(long, help_heading = "Input")]
     pub(super) include_finished: bool,
+    #[command(flatten)]
+    pub(super) overlay: OverlayArgs,
+}
+
+/// What would be otherwise.
+#[derive(Args, Clone, Debug)]
+pub(super) struct OverlayArgs {
+    /// Answer as if these objects were applied: added, or put in place of those of the same name.
+    #[arg(long, value_name = "PATH", help_heading = "What if")]
+    pub(super) apply: Vec<String>,
+    /// Answer as if this object were deleted, as KIND/NAMESPACE/NAME. Repeatable.
+    #[arg(long, value_name = "OBJECT", value_parser = ObjectName::parse, help_heading = "What if")]
+    pub(super) delete: Vec<ObjectName>,
+    /// Answer as if a pod, or all pods of a workload, had a label: `shop/deploy/web tier=front`,
+    /// `shop/web tier-` takes it away. Repeatable.
+    #[arg(long, num_args = 2, value_names = ["PODS", "LABEL"], help_heading = "What if")]
+    pub(super) label: Vec<String>,
+    /// The same of a namespace: `shop team=red`.
+    #[arg(long, num_args = 2, value_names = ["NAMESPACE", "LABEL"], help_heading = "What if")]
+    pub(super) namespace_label: Vec<String>,
+    /// Answer as if a workload had so many pods: `shop/deploy/web=0`. Repeatable.
+    #[arg(long, value_name = "WORKLOAD=PODS", value_parser = scale, help_heading = "What if")]
+    pub(super) scale: Vec<(ObjectName, u32)>,
+}
+
+impl OverlayArgs {
+    /// The edits that it asks for.
+    pub(super) fn edits(&self) -> Result<Overlay, String> {
+        let mut labels = Vec::new();
+        for pair in self.label.chunks_exact(2) {
+            labels.push((ObjectName::parse(&pair[0])?, LabelEdit::parse(&pair[1])?));
+        }
+        let mut namespace_labels = Vec::new();
+        for pair in self.namespace_label.chunks_exact(2) {
+            namespace_labels.push((pair[0].clone(), LabelEdit::parse(&pair[1])?));
+        }
+        Ok(Overlay {
+            delete: self.delete.clone(),
+            scale: self.scale.clone(),
+            labels,
+            namespace_labels,
+        })
+    }
+}
+
+fn scale(text: &str) -> Result<(ObjectName, u32), String> {
+    let fail = || format!("`{text}`: write WORKLOAD=PODS, such as `shop/deploy/web=0`");
+    let (name, pods) = text.rsplit_once('=').ok_or_else(fail)?;
+    Ok((ObjectName::parse(name)?, pods.parse().map_err(|_| fail())?))
 }
 
 /// What `--cni` names.

@@ -6,7 +6,7 @@ use crate::analysis::{Filter, Options, PortQuery, World, resolve_endpoint};
 use crate::cluster::Assumptions;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::engine::Peer;
-use crate::manifest::{InputPath, load};
+use crate::manifest::{InputPath, load_over};
 use crate::net::ConnectionSet;
 use crate::policy::Direction;
 use crate::render::{self, Look};
@@ -24,7 +24,7 @@ pub(super) fn open(input: &Input, global: &Global) -> Result<&'static mut World,
 
 /// The same, for a verb that answers for every CNI as well.
 pub(super) fn open_any(input: &Input, global: &Global) -> Result<&'static mut World, Status> {
-    let world = read(input, global);
+    let world = read(input, global)?;
     report(world, global);
     if world.errors() > 0 && !world.options.skip_invalid {
         // Nothing to answer with is its own message; broken objects need the way on.
@@ -42,14 +42,17 @@ pub(super) fn open_any(input: &Input, global: &Global) -> Result<&'static mut Wo
     Ok(world)
 }
 
-/// Loads the input without judging it.
+/// Loads the input without judging it. `Err` is about the edits that were asked for.
 ///
 /// There is one world, and it lasts as long as the program does: to take a large one apart piece by
 /// piece would cost as much as an answer.
-pub(super) fn read(input: &Input, global: &Global) -> &'static mut World {
+pub(super) fn read(input: &Input, global: &Global) -> Result<&'static mut World, Status> {
+    let overlay = input.overlay.edits().map_err(|message| usage_error(&message, None))?;
     let paths: Vec<InputPath> = input.filename.iter().map(|text| text.as_str().into()).collect();
     let progress = progress(global);
-    let loaded = load(&paths, &mut io::stdin());
+    let over: Vec<InputPath> =
+        input.overlay.apply.iter().map(|text| text.as_str().into()).collect();
+    let loaded = load_over(&paths, &over, &mut io::stdin());
     let mut assumptions = Assumptions {
         pod_cidrs: input.pod_cidr.clone(),
         include_finished: input.include_finished,
@@ -73,10 +76,14 @@ pub(super) fn read(input: &Input, global: &Global) -> &'static mut World {
             ignore_unsupported: input.ignore_unsupported,
             family: input.family.map(Into::into),
             namespace_given: input.namespace.is_some(),
+            overlay,
         },
     );
     progress.finish_and_clear();
-    Box::leak(Box::new(world))
+    for error in &world.edit_errors {
+        usage_error(&error.message, error.help.as_deref());
+    }
+    if world.edit_errors.is_empty() { Ok(Box::leak(Box::new(world))) } else { Err(Status::Error) }
 }
 
 /// A spinner on a terminal, once loading takes as long as half a second.

@@ -9,7 +9,10 @@ use crate::render;
 
 /// Takes stock of faulty input as well: that is what it is for. The status still says so.
 pub(super) fn run(args: &InventoryArgs, global: &Global) -> Status {
-    let world = console::read(&args.input, global);
+    let world = match console::read(&args.input, global) {
+        Ok(world) => world,
+        Err(status) => return status,
+    };
     console::report(world, global);
     let model = Model::new(&world.cluster, &world.policies);
     let found = inventory(world, &model);

@@ -24,6 +24,13 @@ const fn name(
     KindName { group, kind, short, plural, aliases }
 }
 
+impl KindName {
+    /// A kind that is no end of a question.
+    pub(super) fn other(group: &'static str, kind: &'static str, short: &'static str) -> Self {
+        name(group, kind, short, "", &[])
+    }
+}
+
 /// Kinds that can be an end of a question.
 const KINDS: &[KindName] = &[
     name("", "Pod", "po", "pods", &["pod"]),

@@ -14,6 +14,7 @@
 mod address;
 mod kind;
 mod labels;
+mod overlay;
 mod owners;
 mod resolve;
 mod state;
@@ -31,6 +32,7 @@ pub use address::{
 };
 pub use kind::{KindName, kind_from_user, short_kind};
 pub use labels::{Selector, SelectorError};
+pub use overlay::{EditError, LabelEdit, ObjectName, Overlay, edit};
 pub use resolve::resolve;
 pub use state::{
     AddressOwner, Addresses, Assumptions, BlindSpot, ClusterState, Collapsed, FinishedPod,

@@ -30,6 +30,8 @@ pub struct Loaded {
     pub diagnostics: Vec<Diagnostic>,
     /// How many files were read, standard input being one.
     pub files: usize,
+    /// The sources of what is to be applied over the rest.
+    pub applied: BTreeSet<SourceId>,
 }
 
 impl Loaded {
@@ -44,25 +46,44 @@ const MAX_SOURCE: usize = u32::MAX as usize - 1;
 
 /// Reads files, folders and standard input.
 pub fn load(inputs: &[InputPath], stdin: &mut dyn Read) -> Loaded {
+    load_over(inputs, &[], stdin)
+}
+
+/// The same, with further inputs whose objects are to be applied over the others'.
+pub fn load_over(inputs: &[InputPath], over: &[InputPath], stdin: &mut dyn Read) -> Loaded {
     let mut diagnostics = Vec::new();
     let mut unread = Vec::new();
-    let files = discover::files(inputs, &mut unread);
+    let applied = discover::files(over, &mut unread);
+    let mut files = discover::files(inputs, &mut unread);
+    // What is named twice is applied: to apply what is there already changes nothing.
+    let real = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
+    let twice: BTreeSet<PathBuf> = applied.iter().map(real).collect();
+    if !twice.is_empty() {
+        files.retain(|path| !twice.contains(&real(path)));
+    }
+    let first_applied = files.len();
+    files.extend(applied);
+    let stdin_applied = over.contains(&InputPath::Stdin);
     let mut texts: Vec<RawFile> = Vec::new();
-    if inputs.contains(&InputPath::Stdin) {
+    if inputs.contains(&InputPath::Stdin) || stdin_applied {
         let mut bytes = Vec::new();
         match stdin.read_to_end(&mut bytes) {
             Ok(_) => texts.extend(raw_file("<stdin>".into(), Arc::new(bytes), &mut diagnostics)),
             Err(error) => unread.push(Unread::new(Path::new("<stdin>"), &error)),
         }
     }
+    let mut is_applied = vec![stdin_applied; texts.len()];
     let read: Vec<_> = files.par_iter().map(|path| map::read(path)).collect();
-    for (path, read) in files.iter().zip(read) {
+    for (at, (path, read)) in files.iter().zip(read).enumerate() {
         match read {
             Ok(bytes) => texts.extend(raw_file(path.clone(), bytes, &mut diagnostics)),
             Err(error) => unread.push(Unread::new(path, &error)),
         }
+        is_applied.resize(texts.len(), at >= first_applied);
     }
     let mut loaded = assemble(texts, Readers::Both, diagnostics, unread.is_empty());
+    let ids = loaded.sources.ids().zip(is_applied);
+    loaded.applied = ids.filter(|(_, applied)| *applied).map(|(id, _)| id).collect();
     for Unread { path, diagnostic } in unread {
         // What was not read may hold policies.
         let source = loaded.sources.add(path.to_string_lossy().into(), Arc::new(""));

@@ -45,7 +45,7 @@ pub use decode::nearest;
 pub use discover::InputPath;
 pub use file::Readers;
 pub use item::{Reason, SetAside};
-pub use load::{Loaded, load, load_text, load_text_by, read_text};
+pub use load::{Loaded, load, load_over, load_text, load_text_by, read_text};
 pub use ordered::{
     AdminKind, AdminPeer, AdminPeerResource, AdminPolicyResource, AdminPort, AdminPortResource,
     AdminRuleResource, AdminTier, EgressFirewallResource, FirewallKind, FirewallPeer,

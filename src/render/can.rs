@@ -50,10 +50,14 @@ pub(super) fn remarks(world: &World, answer: &CanAnswer) -> String {
     out
 }
 
-/// What the user asked to go on without.
+/// What the user asked to go on without, and what would be otherwise.
 pub(super) fn left_out(world: &World) -> String {
     let left = world.left_out();
     let mut out = String::new();
+    if !world.edits.is_empty() {
+        let text = format!("as if: {}", world.edits.join(", "));
+        out.push_str(&format!("  {}\n", loud(&text)));
+    }
     if left.broken > 0 {
         let text = format!("left out: {} (`--skip-invalid`)", count(left.broken, "broken object"));
         out.push_str(&format!("  {}\n", loud(&text)));

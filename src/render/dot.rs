@@ -27,8 +27,12 @@ pub fn dot(world: &World, listing: &Listing, title: &str) -> String {
             0 => String::new(),
             n => format!("; {n} objects left out"),
         };
+        let edits = match world.edits.as_slice() {
+            [] => String::new(),
+            edits => format!("; as if: {}", edits.join(", ")),
+        };
         let label = format!(
-            "{title}: {cni}; {drawn} connections drawn, {open} of {} pairs of workloads open by default{left}",
+            "{title}: {cni}; {drawn} connections drawn, {open} of {} pairs of workloads open by default{left}{edits}",
             listing.pairs
         );
         graph.set("label", &quote(&label), false);

@@ -38,10 +38,14 @@ pub(super) fn ports(set: &ConnectionSet) -> Value {
         .collect()
 }
 
-/// What the user asked to go on without.
+/// What the user asked to go on without, and what would be otherwise.
 pub(super) fn left_out(world: &World) -> Value {
     let left = world.left_out();
-    json!({ "broken": left.broken, "unsupportedPolicies": left.unsupported })
+    let mut value = json!({ "broken": left.broken, "unsupportedPolicies": left.unsupported });
+    if !world.edits.is_empty() {
+        value["asIf"] = json!(world.edits);
+    }
+    value
 }
 
 /// The CNI, and how sure that is.
