@@ -150,7 +150,17 @@ pub struct Lister<'w, 'm, 'a> {
 impl<'w, 'm, 'a> Lister<'w, 'm, 'a> {
     /// Prepares a list.
     pub fn new(world: &'w World, model: &'m Model<'a>, filter: &'w Filter) -> Self {
-        let pairs = Pairs::new(model, world.options.family, filter.open);
+        Self::beside(world, model, None, filter)
+    }
+
+    /// The same of a list that is compared with that of another model.
+    pub(super) fn beside(
+        world: &'w World,
+        model: &'m Model<'a>,
+        other: Option<&Model<'_>>,
+        filter: &'w Filter,
+    ) -> Self {
+        let pairs = Pairs::beside(model, other, world.options.family, filter.open);
         let id = |node: &GraphNode| match node {
             GraphNode::Workload { workload, .. } => Some(*workload),
             GraphNode::Nodes(_) | GraphNode::External(_) | GraphNode::Names(_) => None,
@@ -201,6 +211,24 @@ impl<'w, 'm, 'a> Lister<'w, 'm, 'a> {
             }
         }
         listing
+    }
+
+    /// The rows of one workload as a source (egress) or as a destination, its parts and those of the other end
+    /// one by one.
+    pub fn rows_of(&self, id: WorkloadId, direction: Direction) -> Vec<Row> {
+        let own = |parts: &&Range<usize>| match self.pairs.workloads.get(parts.start) {
+            Some(GraphNode::Workload { workload, .. }) => *workload == id,
+            _ => false,
+        };
+        let at =
+            self.workloads.partition_point(|parts| match self.pairs.workloads.get(parts.start) {
+                Some(GraphNode::Workload { workload, .. }) => *workload < id,
+                _ => false,
+            });
+        let Some(parts) = self.workloads.get(at).filter(own) else { return Vec::new() };
+        let mut rows = self.between(parts, direction);
+        rows.extend(self.outside(parts, direction));
+        rows
     }
 
     /// Hands out all rows, ordered by source, then destination: `each` is given those of one source, in
@@ -517,7 +545,7 @@ fn opening_rules(world: &World, row: &Row) -> Vec<(String, Span)> {
 
 /// A name for a set of outside addresses: of the zones that it holds whole, what it lacks of a
 /// zone, or its blocks.
-fn outside_name(set: &IpSet, length: Length) -> String {
+pub(super) fn outside_name(set: &IpSet, length: Length) -> String {
     let mut parts: Vec<String> = Vec::new();
     for family in Family::ALL {
         let own = set.only(family);

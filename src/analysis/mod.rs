@@ -14,6 +14,7 @@
 mod answer;
 mod asked;
 mod cni_diff;
+mod diff;
 mod divergence;
 mod endpoint;
 mod explain;
@@ -32,6 +33,10 @@ mod world;
 
 pub use answer::{Answer, CanAnswer, Group};
 pub use cni_diff::{CniDiff, DiffChange, DiffRow, RuleDiff, Turn, cni_diff};
+pub use diff::{
+    Break, Cause as DiffCause, Diff, DiffEnd, DiffRow as WorldDiffRow, Ends, Joined, RowTurn, diff,
+    relabelled, rollout,
+};
 pub use divergence::{Cause, Divergence, Engines};
 pub use endpoint::{Endpoint, EndpointError, Member, Scope, parse_resolution, resolve_endpoint};
 pub use explain::{

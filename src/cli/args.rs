@@ -119,9 +119,9 @@ pub(super) enum Verb {
         before_help = "Examples:\n  kubereach inventory -f scenarios/shop\n  kubereach inventory -f scenarios/monitoring-stack -o json"
     )]
     Inventory(InventoryArgs),
-    /// What changes if the cluster moves to another CNI.
+    /// What a change opens and closes: two sets of manifests, two revisions, two CNIs.
     #[command(
-        before_help = "Examples:\n  kubereach diff -f scenarios/shop --to-cni cilium@1.20\n  kubereach diff -f scenarios/shop --cni canal --to-cni cilium@1.20 -o md"
+        before_help = "Examples:\n  kubereach diff -f scenarios/shop --delete netpol/shop/db-from-api\n  kubereach diff -f scenarios/shop --to-cni cilium@1.20"
     )]
     Diff(DiffArgs),
     /// The ways in which enforcers part from what policies declare, or one of them in full.
@@ -171,8 +171,17 @@ pub(super) enum SchemaOf {
 #[derive(Args, Clone, Debug)]
 pub(super) struct Input {
     /// A file, a folder (read recursively: .yaml .yml .json), or `-` for standard input.
-    #[arg(long = "filename", short, value_name = "PATH", required = true, help_heading = "Input")]
+    #[arg(long = "filename", short, value_name = "PATH", help_heading = "Input")]
     pub(super) filename: Vec<String>,
+    /// A kustomization, rendered by `kubectl kustomize` or `kustomize`.
+    #[arg(long, short, value_name = "DIR", help_heading = "Input")]
+    pub(super) kustomize: Vec<PathBuf>,
+    /// A chart, rendered by `helm template`.
+    #[arg(long, value_name = "CHART", help_heading = "Input")]
+    pub(super) helm: Vec<PathBuf>,
+    /// A file of values for the charts. Repeatable.
+    #[arg(long, value_name = "FILE", requires = "helm", help_heading = "Input")]
+    pub(super) values: Vec<PathBuf>,
     /// Folders are always read recursively; taken for the habit of kubectl's users.
     #[arg(long, short = 'R', hide = true)]
     pub(super) recursive: bool,
@@ -235,6 +244,15 @@ pub(super) struct OverlayArgs {
 }
 
 impl OverlayArgs {
+    /// Whether anything is asked for.
+    pub(super) fn is_asked(&self) -> bool {
+        !(self.apply.is_empty()
+            && self.delete.is_empty()
+            && self.label.is_empty()
+            && self.namespace_label.is_empty()
+            && self.scale.is_empty())
+    }
+
     /// The edits that it asks for.
     pub(super) fn edits(&self) -> Result<Overlay, String> {
         let mut labels = Vec::new();
@@ -267,6 +285,12 @@ pub(super) enum CniArg {
     One(Cni),
     /// Every one that is known.
     All,
+}
+
+impl From<Cni> for CniArg {
+    fn from(cni: Cni) -> Self {
+        Self::One(cni)
+    }
 }
 
 impl CniArg {
@@ -522,23 +546,79 @@ pub(super) enum GraphFormat {
 }
 
 #[derive(Args, Debug)]
+#[command(after_help = "\
+Sides:
+  diff BASE HEAD               files or folders; `-` for standard input
+  diff --git main...HEAD       HEAD against where it left main, from git's object store
+  diff --git A..B              B against A
+  diff --git HEAD              the working tree against HEAD
+  diff … -- deploy/            only these paths of either revision
+  diff -f DUMP --apply FILE    the cluster with the change against the one without it
+  diff -f PATH --to-cni CNI    one set of manifests on two CNIs
+With -f beside other sides, each side is applied over what -f names, such as a dump of the cluster.
+
+Exit status: 0 the same, 1 different, 2 wrong usage or input, 3 undetermined.")]
 pub(super) struct DiffArgs {
     #[command(flatten)]
     pub(super) input: Input,
-    /// The other CNI, as `--cni` takes it; the first is that of `--cni`, or the one that the input shows.
+    /// The first side: what is.
+    #[arg(value_name = "BASE", requires = "head", conflicts_with = "git")]
+    pub(super) base: Option<String>,
+    /// The second side: what would be.
+    #[arg(value_name = "HEAD")]
+    pub(super) head: Option<String>,
+    /// Compare git revisions: A...B, A..B, or A and the working tree.
+    #[arg(long, value_name = "RANGE")]
+    pub(super) git: Option<String>,
+    /// Of git revisions, only these paths.
+    #[arg(last = true, value_name = "PATH", requires = "git")]
+    pub(super) paths: Vec<String>,
+    /// The CNI of the second side, as `--cni` takes it; that of the first is that of `--cni`, or the one that
+    /// the input shows.
     #[arg(long, value_name = "CNI", value_parser = Cni::parse)]
-    pub(super) to_cni: Cni,
+    pub(super) to_cni: Option<Cni>,
+    /// Render BASE and HEAD, if they are kustomizations or charts.
+    #[arg(long, requires = "base")]
+    pub(super) render: bool,
+    /// Which changes make the exit status 1.
+    #[arg(long, value_name = "CHANGE", value_delimiter = ',', default_value = "any")]
+    pub(super) fail_on: Vec<FailOn>,
     /// How to print.
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]
     pub(super) output: DiffFormat,
+}
+
+/// What a gate is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum FailOn {
+    /// Every difference.
+    Any,
+    /// None: the status is 0 whatever changes.
+    None,
+    /// A connection that was not there.
+    Added,
+    /// One that is gone.
+    Removed,
+    /// One of which some ports open or close.
+    Changed,
+    /// Anything that opens, new connection or not.
+    Opens,
+    /// Anything that closes.
+    Closes,
+    /// A workload that the internet reaches on ports on which it did not.
+    Internet,
+    /// A connection that is there before and after, and not while pods are replaced.
+    Breaks,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum DiffFormat {
     Text,
     Json,
-    /// Markdown.
+    /// Markdown, for pull requests: within what a comment of GitHub holds.
     Md,
+    /// Annotations of a GitHub workflow.
+    Github,
 }
 
 #[derive(Args, Debug)]

@@ -3,13 +3,15 @@
 use super::Status;
 use super::args::{CniArg, DirectionArg, FilterArgs, Global, Input};
 use crate::analysis::{Filter, Options, PortQuery, World, resolve_endpoint};
-use crate::cluster::Assumptions;
-use crate::diagnostic::{Diagnostic, Severity};
+use crate::cluster::{Assumptions, Overlay, edit};
+use crate::diagnostic::{Code, Diagnostic, Severity};
 use crate::engine::Peer;
-use crate::manifest::{InputPath, load_over};
+use crate::manifest::{
+    GitFile, InputPath, Loaded, RenderError, load_texts, render_chart, render_kustomization,
+};
 use crate::net::ConnectionSet;
 use crate::policy::Direction;
-use crate::render::{self, Look};
+use crate::render::{self, Look, SideNames};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
@@ -47,12 +49,81 @@ pub(super) fn open_any(input: &Input, global: &Global) -> Result<&'static mut Wo
 /// There is one world, and it lasts as long as the program does: to take a large one apart piece by
 /// piece would cost as much as an answer.
 pub(super) fn read(input: &Input, global: &Global) -> Result<&'static mut World, Status> {
-    let overlay = input.overlay.edits().map_err(|message| usage_error(&message, None))?;
-    let paths: Vec<InputPath> = input.filename.iter().map(|text| text.as_str().into()).collect();
+    load_side(input, &[], Vec::new(), None, global)
+}
+
+/// The same with further inputs and files that are in memory: where `-f` names something, they are applied over
+/// that. `overlay` says what is edited, in place of what the arguments say.
+pub(super) fn load_side(
+    input: &Input,
+    more: &[InputPath],
+    files: Vec<GitFile>,
+    overlay: Option<Overlay>,
+    global: &Global,
+) -> Result<&'static mut World, Status> {
     let progress = progress(global);
-    let over: Vec<InputPath> =
-        input.overlay.apply.iter().map(|text| text.as_str().into()).collect();
-    let loaded = load_over(&paths, &over, &mut io::stdin());
+    let (loaded, overlay) = load_parts(input, more, files, overlay)?;
+    let world = World::new(loaded, options(input, overlay));
+    progress.finish_and_clear();
+    for error in &world.edit_errors {
+        usage_error(&error.message, error.help.as_deref());
+    }
+    if world.edit_errors.is_empty() { Ok(Box::leak(Box::new(world))) } else { Err(Status::Error) }
+}
+
+/// What a side is made of, with all edits made.
+pub(super) fn load_objects(
+    input: &Input,
+    more: &[InputPath],
+    files: Vec<GitFile>,
+    overlay: Option<Overlay>,
+) -> Result<Loaded, Status> {
+    let (mut loaded, overlay) = load_parts(input, more, files, overlay)?;
+    let Options { assumptions, .. } = options(input, overlay.clone());
+    let resources = std::mem::take(&mut loaded.resources);
+    loaded.resources = edit(resources, &loaded.applied, &overlay, &assumptions).0;
+    loaded.applied.clear();
+    Ok(loaded)
+}
+
+fn load_parts(
+    input: &Input,
+    more: &[InputPath],
+    files: Vec<GitFile>,
+    overlay: Option<Overlay>,
+) -> Result<(Loaded, Overlay), Status> {
+    let edited = overlay.is_none();
+    let overlay = match overlay {
+        Some(overlay) => overlay,
+        None => input.overlay.edits().map_err(|message| usage_error(&message, None))?,
+    };
+    let mut paths: Vec<InputPath> =
+        input.filename.iter().map(|text| text.as_str().into()).collect();
+    let mut over: Vec<InputPath> = Vec::new();
+    if paths.is_empty() && input.kustomize.is_empty() && input.helm.is_empty() {
+        paths.extend(more.iter().cloned());
+    } else {
+        over.extend(more.iter().cloned());
+    }
+    if edited {
+        over.extend(input.overlay.apply.iter().map(|text| InputPath::from(text.as_str())));
+    }
+    let failed = |error: RenderError| usage_error(&error.message, error.help.as_deref());
+    let mut rendered = Vec::new();
+    for folder in &input.kustomize {
+        rendered.push(render_kustomization(folder).map_err(failed)?);
+    }
+    for chart in &input.helm {
+        let namespace = input.namespace.as_deref();
+        rendered.push(render_chart(chart, &input.values, namespace).map_err(failed)?);
+    }
+    // Of a side that stands alone nothing is applied over anything.
+    let alone = input.filename.is_empty() && rendered.is_empty();
+    let files = if alone { [files, Vec::new()] } else { [rendered, files] };
+    Ok((load_texts(&paths, &over, files, &mut io::stdin()), overlay))
+}
+
+fn options(input: &Input, overlay: Overlay) -> Options {
     let mut assumptions = Assumptions {
         pod_cidrs: input.pod_cidr.clone(),
         include_finished: input.include_finished,
@@ -62,28 +133,55 @@ pub(super) fn read(input: &Input, global: &Global) -> Result<&'static mut World,
     if let Some(namespace) = &input.namespace {
         assumptions.default_namespace = namespace.as_str().into();
     }
-    let world = World::new(
-        loaded,
-        Options {
-            assumptions,
-            cni: match &input.cni {
-                Some(CniArg::One(cni)) => Some(cni.clone()),
-                Some(CniArg::All) | None => None,
-            },
-            distribution: input.distribution,
-            as_declared: false,
-            skip_invalid: input.skip_invalid,
-            ignore_unsupported: input.ignore_unsupported,
-            family: input.family.map(Into::into),
-            namespace_given: input.namespace.is_some(),
-            overlay,
+    Options {
+        assumptions,
+        cni: match &input.cni {
+            Some(CniArg::One(cni)) => Some(cni.clone()),
+            Some(CniArg::All) | None => None,
         },
-    );
-    progress.finish_and_clear();
-    for error in &world.edit_errors {
-        usage_error(&error.message, error.help.as_deref());
+        distribution: input.distribution,
+        as_declared: false,
+        skip_invalid: input.skip_invalid,
+        ignore_unsupported: input.ignore_unsupported,
+        family: input.family.map(Into::into),
+        namespace_given: input.namespace.is_some(),
+        overlay,
     }
-    if world.edit_errors.is_empty() { Ok(Box::leak(Box::new(world))) } else { Err(Status::Error) }
+}
+
+/// Reports what is wrong with two sides, of the first one errors alone: what else is to be said is said of the
+/// second. False if there are errors that nothing can be said with.
+pub(super) fn report_sides(
+    before: &World,
+    after: &World,
+    names: &SideNames,
+    global: &Global,
+) -> bool {
+    // A side without any object is the other one's beginning, or end.
+    let is_empty = |world: &World| world.diagnostics.iter().any(|own| own.code == Code::NoObjects);
+    let both_empty = is_empty(before) && is_empty(after);
+    let mut fine = true;
+    for (world, name, only_errors) in [(before, &names.before, true), (after, &names.after, false)]
+    {
+        let counts = |own: &&Diagnostic| {
+            (own.code != Code::NoObjects || both_empty) && own.severity == Severity::Error
+        };
+        let errors = world.diagnostics.iter().filter(counts).count();
+        if !only_errors || errors > 0 {
+            let wanted = |own: &&Diagnostic| own.code != Code::NoObjects || both_empty;
+            if errors > 0 {
+                note(&format!("of {name}:"));
+            }
+            report_those(world, global, |own| {
+                wanted(own) && (!only_errors || own.severity == Severity::Error)
+            });
+        }
+        if errors > 0 && !world.options.skip_invalid {
+            fine = false;
+            error_line(&render::summary(&world.diagnostics, world.objects, look(global)));
+        }
+    }
+    fine
 }
 
 /// A spinner on a terminal, once loading takes as long as half a second.
@@ -109,12 +207,16 @@ fn progress(global: &Global) -> ProgressBar {
 
 /// Prints diagnostics to standard error: errors always, warnings unless quiet, notes if verbose.
 pub(super) fn report(world: &World, global: &Global) {
+    report_those(world, global, |_| true);
+}
+
+fn report_those(world: &World, global: &Global, wanted: impl Fn(&&Diagnostic) -> bool) {
     let shown = |diagnostic: &&Diagnostic| match diagnostic.severity {
         Severity::Error => true,
         Severity::Warning => !global.quiet,
         Severity::Note => global.verbose,
     };
-    let found: Vec<&Diagnostic> = world.diagnostics.iter().filter(shown).collect();
+    let found: Vec<&Diagnostic> = world.diagnostics.iter().filter(shown).filter(&wanted).collect();
     if found.is_empty() {
         return;
     }

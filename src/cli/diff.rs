@@ -1,21 +1,237 @@
 //! `kubereach diff`
 
 use super::Status;
-use super::args::{DiffArgs, DiffFormat, Global};
+use super::args::{DiffArgs, DiffFormat, FailOn, Global, Input};
 use super::console;
-use crate::analysis::{DiffRow, Turn, cni_diff};
-use crate::render;
+use crate::analysis::{
+    Diff, DiffRow, RowTurn, Turn, World, WorldDiffRow, cni_diff, diff, relabelled, rollout,
+};
+use crate::cluster::Overlay;
+use crate::enforcement::Cni;
+use crate::manifest::{
+    GitFile, InputPath, Loaded, RenderError, git_files, git_range, render_folder,
+};
+use crate::render::{self, SideNames};
+use std::path::Path;
+
+pub(super) fn run(args: &DiffArgs, global: &Global) -> Status {
+    let edits = args.input.overlay.is_asked();
+    match (&args.base, &args.head, &args.git, &args.to_cni) {
+        (Some(base), Some(head), ..) => {
+            if base == "-" && head == "-" {
+                return console::usage_error("standard input cannot be both sides", None);
+            }
+            let names = SideNames { before: base.clone(), after: head.clone(), revisions: false };
+            match [base, head].map(|path| named(args, path)) {
+                [Ok(before), Ok(after)] => compare(args, global, &[before, after], &names),
+                [Err(error), _] | [_, Err(error)] => {
+                    console::usage_error(&error.message, error.help.as_deref())
+                }
+            }
+        }
+        (_, _, Some(range), _) => match revisions(range, args) {
+            Ok((sides, names)) => compare(args, global, &sides, &names),
+            Err(message) => {
+                let help =
+                    "write `--git main...HEAD`, `--git A..B`, or `--git HEAD` for the working tree";
+                console::usage_error(&message, Some(help))
+            }
+        },
+        _ if args.input.filename.is_empty()
+            && args.input.kustomize.is_empty()
+            && args.input.helm.is_empty() =>
+        {
+            let help = "`diff BASE HEAD`, `diff --git main...HEAD`, `diff -f DUMP --apply FILE`, `diff -f PATH --to-cni CNI`";
+            console::usage_error("what is to be compared?", Some(help))
+        }
+        (.., Some(cni)) if !edits => between_cnis(args, cni, global),
+        _ if edits || args.to_cni.is_some() => {
+            let names = SideNames {
+                before: "as it is".into(),
+                after: "as it would be".into(),
+                revisions: false,
+            };
+            compare(args, global, &[Side::AsIs, Side::AsItWouldBe], &names)
+        }
+        _ => {
+            let help = "add `--apply FILE` or another edit, `--to-cni CNI`, or BASE and HEAD";
+            console::usage_error("there is only one side", Some(help))
+        }
+    }
+}
+
+/// What one side is made of, beside what `-f` names.
+enum Side {
+    Path(InputPath),
+    Files(Vec<GitFile>),
+    Tree(Vec<InputPath>),
+    /// What `-f` names, without the edits.
+    AsIs,
+    /// The same with them.
+    AsItWouldBe,
+}
+
+/// A side that is a path, rendered if that was asked for.
+fn named(args: &DiffArgs, path: &str) -> Result<Side, RenderError> {
+    if args.render {
+        return match render_folder(Path::new(path))? {
+            Some(file) => Ok(Side::Files(vec![file])),
+            None => Err(RenderError {
+                message: format!("`{path}` is neither a kustomization nor a chart"),
+                help: Some("without `--render` its files are read as they are".into()),
+            }),
+        };
+    }
+    Ok(Side::Path(path.into()))
+}
+
+fn revisions(range: &str, args: &DiffArgs) -> Result<([Side; 2], SideNames), String> {
+    let (base, head) = git_range(range).map_err(|error| error.to_string())?;
+    let files = |revision: &str| git_files(revision, &args.paths).map_err(|e| e.to_string());
+    let first = Side::Files(files(&base)?);
+    let (second, after) = if let Some(head) = &head {
+        (Side::Files(files(head)?), head.clone())
+    } else {
+        let mut paths: Vec<InputPath> =
+            args.paths.iter().map(|path| path.as_str().into()).collect();
+        if paths.is_empty() {
+            paths.push(".".into());
+        }
+        (Side::Tree(paths), "working tree".to_owned())
+    };
+    // The commit that two branches have in common is called by the branch that was named.
+    let before = match range.split_once("...") {
+        Some((name, _)) if !name.is_empty() => name.to_owned(),
+        Some(_) => "HEAD".to_owned(),
+        None => base,
+    };
+    Ok(([first, second], SideNames { before, after, revisions: true }))
+}
+
+/// Loads one side.
+fn side(
+    args: &DiffArgs,
+    own: &Side,
+    cni: Option<&Cni>,
+    global: &Global,
+) -> Result<&'static mut World, Status> {
+    let (more, files, overlay) = parts(own);
+    console::load_side(&input_of(args, cni), &more, files, overlay, global)
+}
+
+fn input_of(args: &DiffArgs, cni: Option<&Cni>) -> Input {
+    let cni = cni.cloned().map(Into::into).or(args.input.cni.clone());
+    Input { cni, ..args.input.clone() }
+}
+
+/// What a side adds to what `-f` names: inputs, files, and the edits in place of those that were asked for.
+fn parts(own: &Side) -> (Vec<InputPath>, Vec<GitFile>, Option<Overlay>) {
+    match own {
+        Side::AsIs => (Vec::new(), Vec::new(), Some(Overlay::default())),
+        Side::AsItWouldBe => (Vec::new(), Vec::new(), None),
+        Side::Path(path) => (vec![path.clone()], Vec::new(), None),
+        Side::Tree(paths) => (paths.clone(), Vec::new(), None),
+        Side::Files(files) => (Vec::new(), files.clone(), None),
+    }
+}
+
+/// The objects of a side once more, with all edits made; `None` of standard input, which is gone.
+fn reload(args: &DiffArgs, own: &Side, cni: Option<&Cni>) -> Option<Loaded> {
+    let input = input_of(args, cni);
+    let stdin = |path: &InputPath| *path == InputPath::Stdin;
+    let named = args.input.filename.iter().chain(&args.input.overlay.apply).any(|own| own == "-");
+    if named || matches!(own, Side::Path(path) if stdin(path)) {
+        return None;
+    }
+    let (more, files, overlay) = parts(own);
+    console::load_objects(&input, &more, files, overlay).ok()
+}
+
+fn compare(args: &DiffArgs, global: &Global, sides: &[Side; 2], names: &SideNames) -> Status {
+    let before = match side(args, &sides[0], None, global) {
+        Ok(world) => world,
+        Err(status) => return status,
+    };
+    let after = match side(args, &sides[1], args.to_cni.as_ref(), global) {
+        Ok(world) => world,
+        Err(status) => return status,
+    };
+    if !console::report_sides(before, after, names, global) {
+        return Status::Error;
+    }
+    let mut found = diff(before, after);
+    let changed = relabelled(before, after);
+    if !changed.is_empty() {
+        match [(&sides[0], None), (&sides[1], args.to_cni.as_ref())]
+            .map(|(own, cni)| reload(args, own, cni))
+        {
+            [Some(old), Some(new)] => {
+                found.breaks = rollout((before, &old), (after, &new), &changed);
+            }
+            _ => console::note(
+                "standard input is read once: what breaks while the change is rolled out was not looked at",
+            ),
+        }
+    }
+    let ascii = console::look(global).ascii;
+    match args.output {
+        DiffFormat::Text => console::print(&render::diff_text(&found, names, ascii)),
+        DiffFormat::Json => console::print_json(&render::diff_json(&found, names)),
+        DiffFormat::Md => console::print(&render::diff_markdown(&found, names)),
+        DiffFormat::Github => console::print(&render::diff_github(&found)),
+    }
+    status(&found, &args.fail_on)
+}
+
+/// 0 if nothing is different that the gate is about, 1 if something is, 3 if it cannot be said whether.
+fn status(found: &Diff, gate: &[FailOn]) -> Status {
+    if gate.contains(&FailOn::None) {
+        return Status::Success;
+    }
+    let fails = |row: &WorldDiffRow| {
+        let turn = row.turn();
+        gate.iter().any(|wanted| match wanted {
+            FailOn::Any => turn != RowTurn::Undetermined,
+            // Of these other things than a row tell.
+            FailOn::None | FailOn::Internet | FailOn::Breaks => false,
+            FailOn::Added => turn == RowTurn::Added,
+            FailOn::Removed => turn == RowTurn::Removed,
+            FailOn::Changed => turn == RowTurn::Changed,
+            FailOn::Opens => !row.opens().is_empty(),
+            FailOn::Closes => !row.closes().is_empty(),
+        })
+    };
+    let internet = gate.contains(&FailOn::Internet) && found.opened_to_internet() > 0;
+    let objects = gate.contains(&FailOn::Any)
+        && !(found.added_workloads.is_empty()
+            && found.removed_workloads.is_empty()
+            && found.added_namespaces.is_empty()
+            && found.removed_namespaces.is_empty());
+    let breaks = gate.iter().any(|own| matches!(own, FailOn::Any | FailOn::Breaks));
+    let breaks = breaks && !found.breaks.is_empty();
+    if internet || objects || breaks || found.rows.iter().any(fails) {
+        Status::Denied
+    } else if found.rows.iter().any(|row| row.turn() == RowTurn::Undetermined)
+        || !found.apart.is_empty()
+    {
+        Status::Undetermined
+    } else {
+        Status::Success
+    }
+}
 
 /// Compares two CNIs on the same manifests: 0 if nothing changes, 1 if something does, 3 if it cannot be
 /// said whether.
-pub(super) fn run(args: &DiffArgs, global: &Global) -> Status {
+fn between_cnis(args: &DiffArgs, cni: &Cni, global: &Global) -> Status {
     let world = match console::open(&args.input, global) {
         Ok(world) => world,
         Err(status) => return status,
     };
-    let diff = cni_diff(world, world.cni.as_ref(), Some(&args.to_cni));
+    let diff = cni_diff(world, world.cni.as_ref(), Some(cni));
     match args.output {
-        DiffFormat::Text => console::print(&render::cni_diff_text(world, &diff)),
+        DiffFormat::Text | DiffFormat::Github => {
+            console::print(&render::cni_diff_text(world, &diff));
+        }
         DiffFormat::Json => console::print_json(&render::cni_diff_json(world, &diff)),
         DiffFormat::Md => console::print(&render::cni_diff_markdown(world, &diff)),
     }

@@ -41,7 +41,7 @@ impl From<Status> for ExitCode {
 
 /// Runs the program under the name that users call it by (`kubereach`, `kubectl reach`).
 pub fn main(name: &'static str) -> ExitCode {
-    let command = Cli::command().bin_name(name);
+    let command = command().bin_name(name);
     let cli = match command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
@@ -52,6 +52,18 @@ pub fn main(name: &'static str) -> ExitCode {
         }
     };
     run(cli, name).into()
+}
+
+/// The command line. Every verb that reads manifests needs some; `diff` has sides of its own.
+fn command() -> clap::Command {
+    let has_input =
+        |verb: &clap::Command| verb.get_arguments().any(|own| own.get_id() == "filename");
+    Cli::command().mut_subcommands(|verb| {
+        if verb.get_name() == "diff" || !has_input(&verb) {
+            return verb;
+        }
+        verb.mut_arg("filename", |own| own.required_unless_present_any(["kustomize", "helm"]))
+    })
 }
 
 fn run(cli: Cli, name: &'static str) -> Status {
@@ -78,7 +90,7 @@ fn run(cli: Cli, name: &'static str) -> Status {
             Status::Success
         }
         Verb::Completions { shell } => {
-            let mut command = Cli::command();
+            let mut command = command();
             let name = name.replace(' ', "-");
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut command, name, &mut script);

@@ -48,14 +48,18 @@ pub(super) fn nodes(models: &[&Model<'_>], only: Option<Family>) -> Vec<GraphNod
 }
 
 /// Nodes and hosts by name, and apart from them the addresses of nobody in each family: all of
-/// [`nodes`] that is no workload, addresses uncut.
+/// [`nodes`] that is no workload, addresses uncut. What another model is to be compared with has its names and
+/// its families, too.
 pub(super) fn outside_nodes(
     model: &Model<'_>,
+    beside: Option<&Model<'_>>,
     only: Option<Family>,
 ) -> (Vec<GraphNode>, Vec<IpSet>) {
+    let all: Vec<&Model<'_>> = [Some(model), beside].into_iter().flatten().collect();
     let mut others = node_groups(&[model]);
-    others.extend(names(&[model]));
-    let used = Family::ALL.into_iter().filter(|&family| is_used(&[model], only, family));
+    others.extend(names(&all));
+    let is_used = |family: &Family| all.iter().any(|&own| is_used(&[own], only, *family));
+    let used = Family::ALL.into_iter().filter(is_used);
     let outside = used.map(|family| {
         let whole = routable_addresses(family);
         let owned = model.atoms(&whole).into_iter().filter(|atom| is_owned(model, atom));

@@ -73,6 +73,16 @@ struct Naming {
 impl<'m, 'a> Pairs<'m, 'a> {
     /// Sorts the workloads of a model. `open` includes pairs that no policy isolates.
     pub fn new(model: &'m Model<'a>, only: Option<Family>, open: bool) -> Self {
+        Self::beside(model, None, only, open)
+    }
+
+    /// The same, to be compared with those of another model: with its hosts by name and its families.
+    pub fn beside(
+        model: &'m Model<'a>,
+        other: Option<&Model<'_>>,
+        only: Option<Family>,
+        open: bool,
+    ) -> Self {
         let workloads = nodes_of_workloads(&[model]);
         let cluster = model.cluster();
         let ends: Vec<End> = workloads
@@ -94,7 +104,7 @@ impl<'m, 'a> Pairs<'m, 'a> {
         let naming = Direction::ALL.map(|direction| {
             Family::ALL.map(|family| Naming::new(model, direction, family, &of_class))
         });
-        let (others, outside) = outside_nodes(model, only);
+        let (others, outside) = outside_nodes(model, other, only);
         Self { model, only, open, workloads, ends, of_class, naming, others, outside }
     }
 

@@ -122,7 +122,8 @@ impl Verdict {
     }
 
     /// Without these connections.
-    pub(super) fn apart_from(&self, connections: &ConnectionSet) -> Self {
+    #[must_use]
+    pub fn apart_from(&self, connections: &ConnectionSet) -> Self {
         Self {
             allowed: self.allowed.difference(connections),
             unknown: self.unknown.difference(connections),

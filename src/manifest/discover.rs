@@ -2,7 +2,7 @@
 
 use crate::diagnostic::{Code, Diagnostic};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 /// What `-f` names.
@@ -84,15 +84,27 @@ fn is_hidden(entry: &DirEntry) -> bool {
     entry.depth() > 0 && entry.file_name().to_string_lossy().starts_with('.')
 }
 
+fn has_extension(path: &Path) -> bool {
+    let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+    matches!(extension.as_deref(), Some("yaml" | "yml" | "json"))
+}
+
+/// Whether a path below a folder is one of a manifest that would be read there.
+pub(super) fn is_manifest(path: &Path) -> bool {
+    let hidden = |part: Component<'_>| match part {
+        Component::Normal(name) => name.to_string_lossy().starts_with('.'),
+        _ => false,
+    };
+    has_extension(path) && !path.components().any(hidden)
+}
+
 fn folder(root: &Path, found: &mut BTreeMap<PathBuf, PathBuf>, unread: &mut Vec<Unread>) {
     let walk = WalkDir::new(root).follow_links(true).into_iter().filter_entry(|e| !is_hidden(e));
     for entry in walk {
         match entry {
             Ok(entry) => {
                 let path = entry.path();
-                let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
-                let ours = matches!(extension.as_deref(), Some("yaml" | "yml" | "json"));
-                if ours && entry.file_type().is_file() {
+                if has_extension(path) && entry.file_type().is_file() {
                     add(entry.into_path(), found, unread);
                 }
             }

@@ -51,6 +51,16 @@ pub fn load(inputs: &[InputPath], stdin: &mut dyn Read) -> Loaded {
 
 /// The same, with further inputs whose objects are to be applied over the others'.
 pub fn load_over(inputs: &[InputPath], over: &[InputPath], stdin: &mut dyn Read) -> Loaded {
+    load_texts(inputs, over, [Vec::new(), Vec::new()], stdin)
+}
+
+/// The same, with files that are in memory already: beside the inputs, and to be applied over them.
+pub fn load_texts(
+    inputs: &[InputPath],
+    over: &[InputPath],
+    more: [Vec<(PathBuf, Vec<u8>)>; 2],
+    stdin: &mut dyn Read,
+) -> Loaded {
     let mut diagnostics = Vec::new();
     let mut unread = Vec::new();
     let applied = discover::files(over, &mut unread);
@@ -73,10 +83,20 @@ pub fn load_over(inputs: &[InputPath], over: &[InputPath], stdin: &mut dyn Read)
         }
     }
     let mut is_applied = vec![stdin_applied; texts.len()];
+    for (files, applied) in more.into_iter().zip([false, true]) {
+        for (path, bytes) in files {
+            texts.extend(raw_file(path, Arc::new(bytes), &mut diagnostics));
+            is_applied.resize(texts.len(), applied);
+        }
+    }
     let read: Vec<_> = files.par_iter().map(|path| map::read(path)).collect();
     for (at, (path, read)) in files.iter().zip(read).enumerate() {
         match read {
-            Ok(bytes) => texts.extend(raw_file(path.clone(), bytes, &mut diagnostics)),
+            Ok(bytes) => {
+                // `-f .` names files as everybody else does.
+                let name = path.strip_prefix(".").unwrap_or(path).to_path_buf();
+                texts.extend(raw_file(name, bytes, &mut diagnostics));
+            }
             Err(error) => unread.push(Unread::new(path, &error)),
         }
         is_applied.resize(texts.len(), at >= first_applied);

@@ -17,6 +17,7 @@ mod decode;
 mod discover;
 mod fault;
 mod file;
+mod git;
 mod item;
 mod json;
 mod kinds;
@@ -32,6 +33,7 @@ mod place;
 mod positions;
 mod prune;
 mod read;
+mod rendered;
 mod resource;
 mod scalar;
 mod schema;
@@ -44,14 +46,16 @@ pub use clue::{Clue, ContainerClue};
 pub use decode::nearest;
 pub use discover::InputPath;
 pub use file::Readers;
+pub use git::{GitError, GitFile, git_files, git_range};
 pub use item::{Reason, SetAside};
-pub use load::{Loaded, load, load_over, load_text, load_text_by, read_text};
+pub use load::{Loaded, load, load_over, load_text, load_text_by, load_texts, read_text};
 pub use ordered::{
     AdminKind, AdminPeer, AdminPeerResource, AdminPolicyResource, AdminPort, AdminPortResource,
     AdminRuleResource, AdminTier, EgressFirewallResource, FirewallKind, FirewallPeer,
     FirewallRuleResource, PodsSelector, RuleAction,
 };
 pub use read::digest;
+pub use rendered::{RenderError, render_chart, render_folder, render_kustomization};
 pub use resource::{
     AddressList, ContainerPort, Digest, LabelSelector, Labels, Meta, NetworkPolicyResource,
     NodeResource, Operator, Owner, PeerResource, PeerSelects, PodResource, PodShape, PortRef,

@@ -4,7 +4,7 @@ use crate::analysis::{
     Basis, CanAnswer, Divergence, Hint, Inventory, Length, Listing, Reason, RowEnd, TruthTable,
     World,
 };
-use crate::diagnostic::Span;
+use crate::diagnostic::{Location, Span};
 use crate::enforcement::Change;
 use crate::engine::Decision;
 use crate::net::ConnectionSet;
@@ -12,7 +12,11 @@ use crate::policy::PolicyId;
 use serde_json::{Value, json};
 
 pub(super) fn place(world: &World, span: Span) -> Value {
-    let location = world.sources.locate(span);
+    location(&world.sources.locate(span))
+}
+
+/// A place that is known already.
+pub(super) fn location(location: &Location) -> Value {
     let mut value =
         json!({ "path": &*location.path, "line": location.line, "column": location.column });
     if let Some(template) = &location.template {

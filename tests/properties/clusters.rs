@@ -194,6 +194,64 @@ pub(crate) fn name(text: &str) -> DomainName {
 
 /// The cluster of a seed.
 pub(crate) fn cluster(r: &mut Random) -> ClusterState {
+    let Parts { resources, set_aside, assumptions } = parts(r);
+    resolve(resources, &set_aside, &SourceMap::default(), &assumptions).0
+}
+
+/// What a cluster is made of.
+#[derive(Clone)]
+pub(crate) struct Parts {
+    pub(crate) resources: Vec<Resource>,
+    pub(crate) set_aside: Vec<SetAside>,
+    pub(crate) assumptions: Assumptions,
+}
+
+/// A policy of a name.
+pub(crate) fn policy(r: &mut Random, at: usize) -> Resource {
+    let (ingress, egress) = (rules(r), rules(r));
+    let (isolates_ingress, isolates_egress) = match r.below(4) {
+        0 => (true, !egress.is_empty()),
+        1 => (true, false),
+        2 => (false, true),
+        _ => (true, true),
+    };
+    Resource::NetworkPolicy(NetworkPolicyResource {
+        meta: meta(Some(*r.pick(&NAMESPACES)), &format!("np{at}"), Labels::default()),
+        // Half of the policies select every pod of their namespace, so that much is isolated.
+        pod_selector: if r.one_in(2) { everything() } else { selector(r) },
+        policy_types: None,
+        isolates_ingress,
+        isolates_egress,
+        ingress,
+        egress,
+    })
+}
+
+/// Changes something: a policy, the labels of a pod or a namespace, or what there is.
+pub(crate) fn change(r: &mut Random, resources: &mut Vec<Resource>) {
+    let at = r.below(resources.len());
+    if r.one_in(3) {
+        resources.push(policy(r, 90));
+    } else if r.one_in(4) {
+        resources.remove(at);
+    } else if let Resource::NetworkPolicy(own) = &mut resources[at] {
+        if r.one_in(2) {
+            own.isolates_egress = !own.isolates_egress;
+        } else {
+            own.ingress = rules(r);
+        }
+    } else if let Resource::Pod(pod) = &mut resources[at] {
+        if r.one_in(3) {
+            pod.shape = shape(r);
+        } else {
+            pod.shape.labels = labels(r);
+        }
+    } else if let Resource::Namespace(meta) = &mut resources[at] {
+        meta.labels = labels(r);
+    }
+}
+
+pub(crate) fn parts(r: &mut Random) -> Parts {
     let mut resources = Vec::new();
     for name in NAMESPACES {
         // Namespaces without an object have unknown labels.
@@ -252,23 +310,7 @@ pub(crate) fn cluster(r: &mut Random) -> ClusterState {
         }));
     }
     for at in 0..=r.below(6) {
-        let (ingress, egress) = (rules(r), rules(r));
-        let (isolates_ingress, isolates_egress) = match r.below(4) {
-            0 => (true, !egress.is_empty()),
-            1 => (true, false),
-            2 => (false, true),
-            _ => (true, true),
-        };
-        resources.push(Resource::NetworkPolicy(NetworkPolicyResource {
-            meta: meta(Some(*r.pick(&NAMESPACES)), &format!("np{at}"), Labels::default()),
-            // Half of the policies select every pod of their namespace, so that much is isolated.
-            pod_selector: if r.one_in(2) { everything() } else { selector(r) },
-            policy_types: None,
-            isolates_ingress,
-            isolates_egress,
-            ingress,
-            egress,
-        }));
+        resources.push(policy(r, at));
     }
     let set_aside: Vec<SetAside> = if r.one_in(15) {
         vec![SetAside {
@@ -302,5 +344,5 @@ pub(crate) fn cluster(r: &mut Random) -> ClusterState {
         },
         ..Assumptions::default()
     };
-    resolve(resources, &set_aside, &SourceMap::default(), &assumptions).0
+    Parts { resources, set_aside, assumptions }
 }

@@ -9,6 +9,7 @@
 #![expect(clippy::expect_used, reason = "helpers of tests, which say what they found")]
 
 mod clusters;
+mod diffs;
 mod engines;
 mod laws;
 mod provenance;

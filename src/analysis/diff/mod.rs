@@ -1,0 +1,480 @@
+//! What a change opens and closes: two worlds compared, connection by connection.
+//!
+//! ```text
+//!   World (base) ─┐  workloads by name ─ which may differ ─▶ rows of these, of both
+//!   World (head) ─┴─▶ ─ cut where either cuts ─▶ DiffRow (before, after) ─ trace ─▶ causes
+//! ```
+//!
+//! Only what may differ is looked at: workloads that are new, gone or changed, and those that a policy
+//! selects which has no equal on the other side. What is said of a pod is then said of each pod of its
+//! workload, by place where names differ.
+
+mod cause;
+mod compare;
+mod meaning;
+mod rollout;
+mod summary;
+
+pub use rollout::{Break, relabelled, rollout};
+pub use summary::{Ends, Joined};
+
+use super::list::{Filter, Length, Lister, listed_policies, outside_name};
+use super::world::World;
+use crate::cluster::{ClusterState, Namespace, WorkloadId};
+use crate::diagnostic::{Location, SourceMap};
+use crate::engine::{Model, Verdict, undecided};
+use crate::net::{ConnectionSet, Family, IpSet};
+use crate::policy::{Direction, PolicySet};
+use compare::{Piece, compare};
+use meaning::{same_dataplane, unequal};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+/// What differs between two worlds.
+#[derive(Clone, Debug, Default)]
+pub struct Diff {
+    /// Connections that differ, by source and destination.
+    pub rows: Vec<DiffRow>,
+    /// Workloads that are only on the second side.
+    pub added_workloads: Vec<String>,
+    /// Workloads that are only on the first.
+    pub removed_workloads: Vec<String>,
+    /// Namespaces that are only on the second side.
+    pub added_namespaces: Vec<String>,
+    /// Namespaces that are only on the first.
+    pub removed_namespaces: Vec<String>,
+    /// Connections that are not compared: on one of the sides nobody can say what becomes of them.
+    pub apart: ConnectionSet,
+    /// Of which side nobody knows whether anything enforces policies: what these allow is compared.
+    pub unenforced: [bool; 2],
+    /// What breaks while it is rolled out, if that was looked at.
+    pub breaks: Vec<Break>,
+    /// How many workloads there are on either side.
+    pub workloads: usize,
+    /// How many of them may differ.
+    pub looked_at: usize,
+    /// By namespace, how many there are.
+    sizes: BTreeMap<String, usize>,
+}
+
+/// Two ends between which two worlds differ.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct DiffRow {
+    /// Who connects.
+    pub source: DiffEnd,
+    /// To whom.
+    pub destination: DiffEnd,
+    /// The family that it is about, where the families of the ends differ.
+    pub family: Option<Family>,
+    /// What is said of it on the first side.
+    pub before: Verdict,
+    /// The same on the second.
+    pub after: Verdict,
+    /// What makes the difference.
+    pub causes: Vec<Cause>,
+}
+
+/// An end of a connection, the same in both worlds.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DiffEnd {
+    /// A workload, by name; the pods that it is about, if it is not about all of them.
+    Workload {
+        /// `namespace/kind/name`
+        name: String,
+        /// Names of pods, of the second side where they are there.
+        pods: Option<Vec<String>>,
+    },
+    /// A node.
+    Node(String),
+    /// Addresses of nobody.
+    External(IpSet),
+    /// A host outside by name.
+    Name(String),
+}
+
+/// A policy or rule that makes a difference.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cause {
+    /// Whether it stands on the second side; else it is what was there before.
+    pub after: bool,
+    /// What it does: `db-from-web, rule 1`.
+    pub text: String,
+    /// Where it stands.
+    pub place: Option<Location>,
+}
+
+/// What becomes of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RowTurn {
+    /// Something opens, and nothing was open.
+    Added,
+    /// Something closes, and nothing stays open.
+    Removed,
+    /// Some of it opens or closes.
+    Changed,
+    /// It cannot be said whether anything opens or closes.
+    Undetermined,
+}
+
+impl DiffRow {
+    /// What opens for sure.
+    pub fn opens(&self) -> ConnectionSet {
+        self.after.allowed.difference(&self.before.allowed.union(&self.before.unknown))
+    }
+
+    /// What closes for sure.
+    pub fn closes(&self) -> ConnectionSet {
+        self.before.allowed.difference(&self.after.allowed.union(&self.after.unknown))
+    }
+
+    /// What becomes of it, for sure.
+    pub fn turn(&self) -> RowTurn {
+        let nothing = |verdict: &Verdict| *verdict == Verdict::none();
+        match (self.opens().is_empty(), self.closes().is_empty()) {
+            (true, true) => RowTurn::Undetermined,
+            (false, true) if nothing(&self.before) => RowTurn::Added,
+            (true, false) if nothing(&self.after) => RowTurn::Removed,
+            _ => RowTurn::Changed,
+        }
+    }
+}
+
+impl DiffEnd {
+    /// The end as printed.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Workload { name, pods: None } | Self::Name(name) => name.clone(),
+            Self::Workload { name, pods: Some(pods) } => {
+                let shown: Vec<&str> = pods.iter().take(3).map(String::as_str).collect();
+                let more = pods.len() - shown.len();
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                format!("{name} ({}{more})", shown.join(", "))
+            }
+            Self::Node(name) => format!("node/{name}"),
+            Self::External(set) => outside_name(set, Length::Short),
+        }
+    }
+
+    /// Its namespace, if it is a workload.
+    pub fn namespace(&self) -> Option<&str> {
+        match self {
+            Self::Workload { name, .. } => name.split('/').next(),
+            Self::Node(_) | Self::External(_) | Self::Name(_) => None,
+        }
+    }
+}
+
+/// One world, and what is asked of it.
+pub(super) struct Half<'w> {
+    pub(super) world: &'w World,
+    pub(super) policies: &'w PolicySet,
+    /// The texts that its policies stand in.
+    pub(super) sources: &'w SourceMap,
+    model: Model<'w>,
+}
+
+impl<'w> Half<'w> {
+    fn new(world: &'w World, policies: &'w PolicySet, sources: &'w SourceMap) -> Self {
+        Self { world, policies, sources, model: Model::new(&world.cluster, policies) }
+    }
+
+    fn meant(&self) -> (&'w ClusterState, &'w PolicySet) {
+        (&self.world.cluster, self.policies)
+    }
+}
+
+/// A workload of either world.
+#[derive(Clone, Debug)]
+pub(super) struct Matched {
+    pub(super) name: String,
+    /// Its id in each.
+    pub(super) ids: [Option<WorkloadId>; 2],
+    /// The places, among its pods on either side, of pods that are compared with each other; one side's alone
+    /// where it is only there.
+    pub(super) slots: Vec<[usize; 2]>,
+}
+
+/// Which pods of a workload are compared: those of one name; where no name is the same (they have been made
+/// anew), those of one place, the last one standing for any more.
+fn slots(halves: &[Half<'_>; 2], ids: [Option<WorkloadId>; 2]) -> Vec<[usize; 2]> {
+    let names = [0, 1].map(|side: usize| -> Vec<&str> {
+        let cluster = &halves[side].world.cluster;
+        let pods = ids[side].map(|id| cluster.workload(id).pods.as_slice()).unwrap_or_default();
+        pods.iter().map(|&pod| &*cluster.pod(pod).name).collect()
+    });
+    let [old, new] = &names;
+    if old.is_empty() || new.is_empty() {
+        return (0..old.len().max(new.len())).map(|at| [at, at]).collect();
+    }
+    let known: BTreeMap<&str, usize> =
+        old.iter().enumerate().map(|(at, name)| (*name, at)).collect();
+    let same: Vec<[usize; 2]> = new
+        .iter()
+        .enumerate()
+        .filter_map(|(at, name)| known.get(name).map(|&before| [before, at]))
+        .collect();
+    if !same.is_empty() {
+        return same;
+    }
+    let count = old.len().max(new.len());
+    (0..count).map(|at| [at.min(old.len() - 1), at.min(new.len() - 1)]).collect()
+}
+
+/// Compares two worlds.
+pub fn diff(before: &World, after: &World) -> Diff {
+    diff_in([before, after], [&before.sources, &after.sources])
+}
+
+/// The same of worlds whose policies stand in these texts.
+fn diff_in([before, after]: [&World; 2], sources: [&SourceMap; 2]) -> Diff {
+    let policies = [before, after].map(listed_policies);
+    let halves =
+        [Half::new(before, &policies[0], sources[0]), Half::new(after, &policies[1], sources[1])];
+    let matched = matched(&halves);
+    let changed = may_differ(&halves, &matched);
+    let apart = undecided(&halves[0].model).union(undecided(&halves[1].model));
+    let filter = Filter { open: true, ..Filter::default() };
+    let [a, b] = &halves;
+    let listers = [
+        Lister::beside(a.world, &a.model, Some(&b.model), &filter),
+        Lister::beside(b.world, &b.model, Some(&a.model), &filter),
+    ];
+    let places = [0, 1].map(|side| {
+        let ids = matched.iter().enumerate();
+        let ids = ids.filter_map(|(at, own)| Some((own.ids[side]?, at)));
+        ids.collect::<BTreeMap<WorkloadId, usize>>()
+    });
+    let owned = |world: &World| -> BTreeSet<_> { world.cluster.owned_addresses().collect() };
+    let [old, new] = [before, after].map(owned);
+    let only = |own: &BTreeSet<IpAddr>, other: &BTreeSet<IpAddr>| {
+        let beyond = own.difference(other);
+        beyond.fold(IpSet::empty(), |all, &address| all.union(&IpSet::address(address)))
+    };
+    let not_outside = [only(&new, &old), only(&old, &new)];
+    let compared = Compared {
+        halves: &halves,
+        matched: &matched,
+        places: &places,
+        apart: &apart,
+        not_outside: &not_outside,
+    };
+    let which: Vec<usize> = changed.iter().copied().collect();
+    let rows: Vec<Vec<DiffRow>> = which
+        .par_iter()
+        .map(|&at| {
+            let pieces = |direction| {
+                let of =
+                    |side: usize| compared.pieces(&listers[side], side, at, direction, &changed);
+                [of(0), of(1)]
+            };
+            let mut rows = compared.rows(pieces(Direction::Egress));
+            rows.extend(compared.rows(pieces(Direction::Ingress)));
+            rows
+        })
+        .collect();
+    let mut rows: Vec<DiffRow> = rows.into_iter().flatten().collect();
+    rows.sort();
+    let only = |side: usize| {
+        let own = matched.iter().filter(|own| own.ids[1 - side].is_none());
+        own.map(|own| own.name.clone()).collect::<Vec<String>>()
+    };
+    let names = |world: &World| -> BTreeSet<String> {
+        let used = |own: &&Namespace| own.declared || is_used(&world.cluster, &own.name);
+        let all = world.cluster.namespaces.iter().filter(used);
+        all.map(|own| own.name.to_string()).collect()
+    };
+    let spaces = [names(before), names(after)];
+    let beyond = |a: &BTreeSet<String>, b: &BTreeSet<String>| a.difference(b).cloned().collect();
+    Diff {
+        rows,
+        added_workloads: only(1),
+        removed_workloads: only(0),
+        added_namespaces: beyond(&spaces[1], &spaces[0]),
+        removed_namespaces: beyond(&spaces[0], &spaces[1]),
+        apart,
+        unenforced: [0, 1].map(|side| listers[side].is_unenforced()),
+        breaks: Vec::new(),
+        workloads: matched.len(),
+        looked_at: changed.len(),
+        sizes: matched.iter().fold(BTreeMap::new(), |mut sizes, own| {
+            let space = own.name.split('/').next().unwrap_or_default();
+            *sizes.entry(space.to_owned()).or_default() += 1;
+            sizes
+        }),
+    }
+}
+
+/// Whether anything stands in a namespace: the default one is always there.
+fn is_used(cluster: &ClusterState, name: &str) -> bool {
+    let id = cluster.find_namespace(name);
+    id.is_some_and(|id| {
+        cluster.workloads_in(id).next().is_some()
+            || cluster.policies.iter().any(|policy| policy.namespace == id)
+    })
+}
+
+/// The workloads of both, by name.
+fn matched(halves: &[Half<'_>; 2]) -> Vec<Matched> {
+    let mut all: BTreeMap<String, [Option<WorkloadId>; 2]> = BTreeMap::new();
+    for (side, half) in halves.iter().enumerate() {
+        let cluster = &half.world.cluster;
+        for id in cluster.workload_ids().filter(|&id| !cluster.workload(id).pods.is_empty()) {
+            all.entry(cluster.workload_name(id)).or_default()[side] = Some(id);
+        }
+    }
+    let one = |(name, ids)| Matched { name, ids, slots: slots(halves, ids) };
+    all.into_iter().map(one).collect()
+}
+
+/// The workloads of which anything may differ.
+fn may_differ(halves: &[Half<'_>; 2], matched: &[Matched]) -> BTreeSet<usize> {
+    let [a, b] = halves;
+    let blind = |half: &Half<'_>| {
+        let spots = &half.world.cluster.blind_spots;
+        let spots = half.policies.blind.iter().filter_map(|own| spots.get(own.spot));
+        let name = |id| half.world.cluster.namespace(id).name.clone();
+        let mut all: Vec<_> =
+            spots.map(|spot| (spot.what.clone(), spot.namespace.map(name))).collect();
+        all.sort();
+        all
+    };
+    let nodes = |half: &Half<'_>| {
+        let nodes = half.world.cluster.nodes.iter();
+        let each =
+            nodes.map(|node| (node.name.clone(), node.labels.clone(), node.addresses.clone()));
+        each.collect::<Vec<_>>()
+    };
+    let everything = !same_dataplane(a.meant(), b.meant())
+        || blind(a) != blind(b)
+        || nodes(a) != nodes(b)
+        || a.world.cluster.resolved != b.world.cluster.resolved
+        || a.world.options.family != b.world.options.family;
+    if everything {
+        return (0..matched.len()).collect();
+    }
+    let unequal = unequal(a.meant(), b.meant());
+    let mut out = BTreeSet::new();
+    for (at, own) in matched.iter().enumerate() {
+        let [Some(first), Some(second)] = own.ids else {
+            out.insert(at);
+            continue;
+        };
+        if pods(a, first) != pods(b, second) {
+            out.insert(at);
+            continue;
+        }
+        let selected = |half: &Half<'_>, id: WorkloadId, side: usize| {
+            let cluster = &half.world.cluster;
+            cluster.workload(id).pods.iter().any(|&pod| {
+                let pod = cluster.pod(pod);
+                let namespace = cluster.namespace(pod.namespace);
+                unequal[side].iter().any(|&policy| {
+                    let subject = &half.policies.policy(policy).subject;
+                    subject.matches(pod, namespace) != Some(false)
+                })
+            })
+        };
+        if selected(a, first, 0) || selected(b, second, 1) {
+            out.insert(at);
+        }
+    }
+    out
+}
+
+/// What policies can see of the pods of a workload, in their order.
+fn pods(half: &Half<'_>, id: WorkloadId) -> Vec<impl PartialEq + use<>> {
+    let cluster = &half.world.cluster;
+    let workload = cluster.workload(id);
+    let each = workload.pods.iter().map(|&pod| {
+        let pod = cluster.pod(pod);
+        let namespace = cluster.namespace(pod.namespace);
+        let node = pod.node.map(|id| cluster.node(id).name.clone());
+        (
+            (pod.labels.clone(), pod.ports.clone(), pod.host_network, node),
+            (pod.addresses.clone(), pod.stand_in),
+            (namespace.labels.clone(), namespace.declared),
+        )
+    });
+    each.collect()
+}
+
+/// Two worlds, side by side.
+pub(super) struct Compared<'c, 'w> {
+    pub(super) halves: &'c [Half<'w>; 2],
+    pub(super) matched: &'c [Matched],
+    /// Where a workload of each stands among the matched ones.
+    pub(super) places: &'c [BTreeMap<WorkloadId, usize>; 2],
+    apart: &'c ConnectionSet,
+    /// Addresses that are outside on a side and belong to somebody on the other: what is outside on both is
+    /// compared.
+    pub(super) not_outside: &'c [IpSet; 2],
+}
+
+impl Compared<'_, '_> {
+    /// What a side says of a workload in one direction. Of two workloads that may differ the source tells.
+    fn pieces(
+        &self,
+        lister: &Lister<'_, '_, '_>,
+        side: usize,
+        at: usize,
+        direction: Direction,
+        changed: &BTreeSet<usize>,
+    ) -> Vec<Piece> {
+        let Some(id) = self.matched[at].ids[side] else { return Vec::new() };
+        let rows = lister.rows_of(id, direction).into_iter();
+        rows.flat_map(|row| Piece::of(self, side, &row))
+            .filter(|piece| {
+                direction == Direction::Egress
+                    || piece.source_workload().is_none_or(|other| !changed.contains(&other))
+            })
+            .collect()
+    }
+
+    fn rows(&self, pieces: [Vec<Piece>; 2]) -> Vec<DiffRow> {
+        compare(self, pieces, self.apart)
+            .into_iter()
+            .map(|found| {
+                let causes = cause::causes(self, &found);
+                DiffRow {
+                    source: self.end(&found.source),
+                    destination: self.end(&found.destination),
+                    family: found.family,
+                    before: found.before,
+                    after: found.after,
+                    causes,
+                }
+            })
+            .collect()
+    }
+
+    /// How many pods of a workload are compared.
+    pub(super) fn slots(&self, at: usize) -> usize {
+        self.matched[at].slots.len()
+    }
+
+    /// The name of a pod, of the second side where it is there.
+    fn pod_name(&self, at: usize, slot: usize) -> Option<String> {
+        let own = &self.matched[at];
+        let side = usize::from(own.ids[1].is_some());
+        let cluster = &self.halves[side].world.cluster;
+        let pods = &cluster.workload(own.ids[side]?).pods;
+        let pod = pods.get(own.slots.get(slot)?[side])?;
+        Some(cluster.pod(*pod).name.to_string())
+    }
+
+    fn end(&self, end: &compare::End) -> DiffEnd {
+        match end {
+            compare::End::Workload(at, places) => {
+                let name = self.matched[*at].name.clone();
+                let pods = places.as_ref().map(|slots| {
+                    slots.iter().filter_map(|&slot| self.pod_name(*at, slot)).collect()
+                });
+                DiffEnd::Workload { name, pods }
+            }
+            compare::End::Node(name) => DiffEnd::Node(name.clone()),
+            compare::End::External(set) => DiffEnd::External(set.clone()),
+            compare::End::Name(name) => DiffEnd::Name(name.clone()),
+        }
+    }
+}

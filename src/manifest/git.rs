@@ -1,0 +1,121 @@
+//! Manifests of a git revision, read from its object store: nothing is checked out.
+//!
+//! The program `git` reads: it knows packs, alternates, partial clones and worktrees.
+
+use super::discover::is_manifest;
+use std::fmt;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What git says is wrong, or that there is no git.
+#[derive(Clone, Debug)]
+pub struct GitError(pub String);
+
+impl fmt::Display for GitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for GitError {}
+
+/// A file of a revision: its path as seen from the working folder, and what it holds.
+pub type GitFile = (PathBuf, Vec<u8>);
+
+/// The two sides of a range: `A...B` from where B left A, `A..B` from A, `A` to the working tree (`None`).
+pub fn git_range(text: &str) -> Result<(String, Option<String>), GitError> {
+    let or_head = |name: &str| if name.is_empty() { "HEAD".to_owned() } else { name.to_owned() };
+    if let Some((a, b)) = text.split_once("...") {
+        let (a, b) = (or_head(a), or_head(b));
+        let (commit_a, commit_b) = (commit(&a)?, commit(&b)?);
+        let base = run(&["merge-base", &commit_a, &commit_b], &[])
+            .map_err(|_| GitError(format!("`{a}` and `{b}` have no commit in common")))?;
+        return Ok((String::from_utf8_lossy(&base).trim().to_owned(), Some(b)));
+    }
+    if let Some((a, b)) = text.split_once("..") {
+        return Ok((or_head(a), Some(or_head(b))));
+    }
+    commit(text)?;
+    Ok((text.to_owned(), None))
+}
+
+/// The commit that a name stands for.
+fn commit(name: &str) -> Result<String, GitError> {
+    let wanted = format!("{name}^{{commit}}");
+    let found = run(&["rev-parse", "--verify", "--quiet", "--end-of-options", &wanted], &[])
+        .map_err(|error| match error.0.as_str() {
+            "" => GitError(format!("git knows no revision `{name}`")),
+            _ => error,
+        })?;
+    Ok(String::from_utf8_lossy(&found).trim().to_owned())
+}
+
+/// The manifests of a revision below these paths, which are seen from the working folder; below all of it without
+/// any. Symbolic links and submodules are left out.
+pub fn git_files(revision: &str, paths: &[String]) -> Result<Vec<GitFile>, GitError> {
+    let commit = commit(revision)?;
+    let mut arguments = vec!["ls-tree", "-r", "-z", &commit, "--"];
+    arguments.extend(paths.iter().map(String::as_str));
+    let listed = run(&arguments, &[])?;
+    let mut found: Vec<(PathBuf, String)> = Vec::new();
+    for entry in listed.split(|&byte| byte == 0).filter(|entry| !entry.is_empty()) {
+        let entry = String::from_utf8_lossy(entry);
+        let Some((head, path)) = entry.split_once('\t') else { continue };
+        let mut words = head.split(' ');
+        let (Some(mode), Some("blob"), Some(id)) = (words.next(), words.next(), words.next())
+        else {
+            continue;
+        };
+        // A file that is named is read whatever it is called, as elsewhere.
+        let named = paths.iter().any(|own| Path::new(own) == Path::new(path));
+        if mode.starts_with("100") && (named || is_manifest(Path::new(path))) {
+            found.push((PathBuf::from(path), id.to_owned()));
+        }
+    }
+    let ids: Vec<&str> = found.iter().map(|(_, id)| id.as_str()).collect();
+    let ids = ids.join("\n") + "\n";
+    let blobs = run(&["cat-file", "--batch"], ids.as_bytes())?;
+    let mut rest: &[u8] = &blobs;
+    let mut out = Vec::new();
+    for (path, id) in found {
+        let broken = || GitError(format!("git cannot read `{}` of `{revision}`", path.display()));
+        let end = rest.iter().position(|&byte| byte == b'\n').ok_or_else(broken)?;
+        let head = String::from_utf8_lossy(rest.get(..end).unwrap_or_default()).into_owned();
+        // `<id> blob <size>`
+        let size = head.strip_prefix(&*id).and_then(|own| own.strip_prefix(" blob "));
+        let size: usize = size.and_then(|own| own.parse().ok()).ok_or_else(broken)?;
+        let text = rest.get(end + 1..end + 1 + size).ok_or_else(broken)?;
+        out.push((path.clone(), text.to_vec()));
+        rest = rest.get(end + 2 + size..).unwrap_or_default();
+    }
+    Ok(out)
+}
+
+/// Runs git. An error without text is one that it was asked to be quiet about.
+fn run(arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, GitError> {
+    let mut child = Command::new("git")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| GitError(format!("cannot run `git`: {error}")))?;
+    let stdin = child.stdin.take();
+    // Both ends are pipes: what is written must not wait for what is read.
+    let input = input.to_vec();
+    let writer = std::thread::spawn(move || {
+        if let Some(mut stdin) = stdin {
+            let _ = stdin.write_all(&input);
+        }
+    });
+    let done = child.wait_with_output();
+    let _ = writer.join();
+    let done = done.map_err(|error| GitError(format!("cannot run `git`: {error}")))?;
+    if done.status.success() {
+        return Ok(done.stdout);
+    }
+    let text = String::from_utf8_lossy(&done.stderr);
+    let first = text.lines().next().unwrap_or_default();
+    Err(GitError(first.strip_prefix("fatal: ").unwrap_or(first).to_owned()))
+}

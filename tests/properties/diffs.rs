@@ -1,0 +1,190 @@
+//! A diff of two worlds says where they differ, all of it and nothing else.
+
+use super::clusters::{Parts, Random, change, parts};
+use kubereach::analysis::{Diff, DiffEnd, Options, World, WorldDiffRow, diff};
+use kubereach::cluster::{Addresses, PodId};
+use kubereach::enforcement::Cni;
+use kubereach::engine::{Model, Peer, Verdict, common_families};
+use kubereach::manifest::Loaded;
+use kubereach::net::{Family, IpSet};
+use rayon::prelude::*;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+fn world(parts: Parts, cni: Option<&str>) -> World {
+    let loaded =
+        Loaded { resources: parts.resources, set_aside: parts.set_aside, ..Loaded::default() };
+    let options = Options {
+        assumptions: parts.assumptions,
+        as_declared: cni.is_none(),
+        cni: cni.map(|name| Cni::parse(name).expect("a CNI")),
+        ..Options::default()
+    };
+    World::new(loaded, options)
+}
+
+fn clusters() -> u64 {
+    let wanted = std::env::var("KUBEREACH_CLUSTERS").ok().and_then(|text| text.parse().ok());
+    wanted.unwrap_or(1_500)
+}
+
+/// The pods of a world by workload and name.
+fn end_of(world: &World, id: PodId) -> (String, String) {
+    let pod = world.cluster.pod(id);
+    (world.cluster.workload_name(pod.workload), pod.name.to_string())
+}
+
+fn covers(end: &DiffEnd, world: &World, peer: &Peer) -> bool {
+    match (end, peer) {
+        (DiffEnd::Workload { name, pods }, Peer::Pod(id)) => {
+            let (workload, pod) = end_of(world, *id);
+            *name == workload && pods.as_ref().is_none_or(|pods| pods.contains(&pod))
+        }
+        (DiffEnd::External(set), Peer::External(own)) => own.is_subset(set),
+        _ => false,
+    }
+}
+
+fn row<'d>(
+    found: &'d Diff,
+    world: &World,
+    source: &Peer,
+    destination: &Peer,
+    family: Family,
+) -> Option<&'d WorldDiffRow> {
+    let mut rows = found.rows.iter().filter(|row| {
+        row.family.is_none_or(|own| own == family)
+            && covers(&row.source, world, source)
+            && covers(&row.destination, world, destination)
+    });
+    let first = rows.next();
+    assert!(rows.next().is_none(), "two rows are about one pair");
+    first
+}
+
+#[test]
+fn a_diff_is_where_two_worlds_differ() {
+    let (same, different) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    (0..clusters()).into_par_iter().for_each(|seed| {
+        let mut r = Random::new(seed);
+        let before = parts(&mut r);
+        let mut after = before.clone();
+        for _ in 0..=r.below(2) {
+            change(&mut r, &mut after.resources);
+        }
+        let cni = if r.one_in(3) { Some(*r.pick(&["cilium@1.18", "calico", "ovn-kubernetes"])) } else { None };
+        let (old, new) = (world(before.clone(), cni), world(after, cni));
+        let found = diff(&old, &new);
+        let policies = [&old.policies, &new.policies];
+        let models = [Model::new(&old.cluster, policies[0]), Model::new(&new.cluster, policies[1])];
+        // Pods that are on both sides, with addresses of their own: nodes are free on their own terms.
+        let pods: Vec<[PodId; 2]> = new
+            .cluster
+            .pod_ids()
+            .filter(|&id| !new.cluster.pod(id).host_network)
+            .filter_map(|id| {
+                let same = |&other: &PodId| {
+                    end_of(&old, other) == end_of(&new, id) && !old.cluster.pod(other).host_network
+                };
+                Some([old.cluster.pod_ids().find(same)?, id])
+            })
+            .collect();
+        let addresses: Vec<IpAddr> = ["8.8.8.8", "203.0.113.9", "10.1.2.3", "2001:db8::1", "fd00:1::1"]
+            .iter()
+            .map(|text| text.parse().expect("an address"))
+            .filter(|&own| {
+                old.cluster.owner_of(own).is_none() && new.cluster.owner_of(own).is_none()
+            })
+            .collect();
+        let outside = addresses.iter().map(|&own| {
+            let peer = Peer::External(IpSet::address(own));
+            [peer.clone(), peer]
+        });
+        let ends: Vec<[Peer; 2]> =
+            pods.iter().map(|ids| ids.map(Peer::Pod)).chain(outside).collect();
+        for source in &ends {
+            for destination in &ends {
+                let both_out = matches!((&source[0], &destination[0]), (Peer::External(_), Peer::External(_)));
+                if source == destination || both_out {
+                    continue;
+                }
+                let families = [0, 1].map(|side| {
+                    let cluster = models[side].cluster();
+                    let mut common = common_families(cluster, &source[side], &destination[side]);
+                    // Of a pod without a known address the first family is what lists are about.
+                    let unknown = |peer: &Peer| {
+                        matches!(peer, Peer::Pod(id) if cluster.pod(*id).addresses == Addresses::Unknown)
+                    };
+                    for end in [&source[side], &destination[side]] {
+                        if unknown(end) {
+                            common.truncate(1);
+                            common.retain(|family| end.families(cluster).first() == Some(family));
+                        }
+                    }
+                    common
+                });
+                for family in Family::ALL {
+                    // What one side cannot say is not what this is about.
+                    if !families.iter().all(|all| all.contains(&family)) {
+                        continue;
+                    }
+                    let verdict = |side: usize| -> Verdict {
+                        models[side].verdict(&source[side], &destination[side], family)
+                    };
+                    let (before, after) = (verdict(0), verdict(1));
+                    let row = row(&found, &new, &source[1], &destination[1], family);
+                    let about = || format!("seed {seed} {cni:?}: {source:?} {destination:?} {family}");
+                    match row {
+                        None => {
+                            let [before, after] =
+                                [&before, &after].map(|own| own.apart_from(&found.apart));
+                            assert_eq!(before, after, "{}", about());
+                            same.fetch_add(1, Ordering::Relaxed);
+                        }
+                        Some(row) => {
+                            assert_eq!(row.before, before, "{}", about());
+                            assert_eq!(row.after, after, "{}", about());
+                            assert_ne!(before, after, "{}", about());
+                            different.fetch_add(1, Ordering::Relaxed);
+                        }
+                    }
+                }
+            }
+        }
+    });
+    let (same, different) = (same.into_inner(), different.into_inner());
+    println!("{same} pairs alike, {different} not");
+    assert!(same > 1_000 && different > 1_000, "{same} {different}");
+}
+
+#[test]
+fn a_diff_mirrors_the_one_of_the_other_direction() {
+    let mut rows = 0;
+    for seed in 0..1_000 {
+        let mut r = Random::new(seed);
+        let before = parts(&mut r);
+        let mut after = before.clone();
+        change(&mut r, &mut after.resources);
+        change(&mut r, &mut after.resources);
+        let (old, new) = (world(before, None), world(after, None));
+        let itself = diff(&old, &old);
+        assert!(itself.rows.is_empty() && itself.looked_at == 0, "seed {seed}: {:#?}", itself.rows);
+        let (there, back) = (diff(&old, &new), diff(&new, &old));
+        assert_eq!(there.added_workloads, back.removed_workloads, "seed {seed}");
+        assert_eq!(there.removed_namespaces, back.added_namespaces, "seed {seed}");
+        let plain = |found: &Diff, turned: bool| {
+            let mut rows: Vec<WorldDiffRow> = found.rows.clone();
+            for row in &mut rows {
+                row.causes.clear();
+                if turned {
+                    std::mem::swap(&mut row.before, &mut row.after);
+                }
+            }
+            rows.sort();
+            rows
+        };
+        assert_eq!(plain(&there, false), plain(&back, true), "seed {seed}");
+        rows += there.rows.len();
+    }
+    assert!(rows > 1_000, "{rows}");
+}
