@@ -61,6 +61,12 @@ impl Reason {
         Self::of_both(Decision::Denied, "no-common-family", text)
     }
 
+    /// Neither end is one that policies select.
+    pub(super) fn of_no_pod() -> Self {
+        let text = "neither end is a pod with an address of its own: no policy is asked";
+        Self::of_both(Decision::Allowed, "no-pod", text.into())
+    }
+
     /// The Service is not what a rule selects.
     pub(super) fn before_translation(obstacle: &Obstacle) -> Self {
         Self {

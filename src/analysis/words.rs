@@ -44,8 +44,8 @@ impl<'w> Words<'w> {
     pub(super) fn rule_name(self, id: RuleId) -> String {
         let rule = self.policies.rule(id);
         let policy = self.policy_name(rule.policy);
-        let own = rule.name.as_ref().map(|name| format!(" ({name})")).unwrap_or_default();
-        format!("{policy}, rule {}{own}", rule.index + 1)
+        let own = rule.name.as_ref().map(|name| format!(" ({})", plain(name)));
+        format!("{policy}, rule {}{}", rule.index + 1, own.unwrap_or_default())
     }
 
     pub(super) fn policy_name(self, id: PolicyId) -> String {
@@ -129,6 +129,11 @@ pub(super) fn place(peer: &PeerSelector) -> Span {
     }
 }
 
+/// A name that its author was free to choose, without what a terminal would act on.
+pub(super) fn plain(name: &str) -> String {
+    name.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
 /// A selector as `kubectl -l` takes it, unless it selects everything.
 fn everything_or(selector: &Selector) -> Option<String> {
     (!selector.requirements().is_empty()).then(|| selector.to_string())
@@ -138,6 +143,7 @@ fn everything_or(selector: &Selector) -> Option<String> {
 pub(super) fn ports(ports: &Ports) -> String {
     match ports {
         Ports::Any => "every port".into(),
+        Ports::Of(list) if list.is_empty() => "no port".into(),
         Ports::Of(list) => port_list(list.iter()),
     }
 }

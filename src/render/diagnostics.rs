@@ -57,7 +57,12 @@ impl Report<'_> {
             None => title,
         };
         let mut group = Group::with_title(title);
-        let mut rest: Vec<(usize, &Label)> = self.labels.into_iter().enumerate().collect();
+        let labels: Vec<Label> = self
+            .labels
+            .into_iter()
+            .map(|own| Label { span: telling(sources, own.span), text: own.text.clone() })
+            .collect();
+        let mut rest: Vec<(usize, &Label)> = labels.iter().enumerate().collect();
         // The snippet of the primary place comes first; places near to it share it.
         while let Some(&(_, first)) = rest.first() {
             let (near, far): (Vec<_>, Vec<_>) =
@@ -72,7 +77,9 @@ impl Report<'_> {
                 continue;
             };
             let path = excerpt.path.clone();
-            let mut snippet = Snippet::source(excerpt.text).line_start(excerpt.line).path(path);
+            // Line ends of Windows are shown as such by no one.
+            let text = excerpt.text.replace('\r', " ");
+            let mut snippet = Snippet::source(text).line_start(excerpt.line).path(path);
             for (index, label) in near {
                 let kind =
                     if index == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
@@ -92,6 +99,21 @@ impl Report<'_> {
             group = group.element(Level::HELP.message(help));
         }
         renderer.render(&[group])
+    }
+}
+
+/// Where to point for a mapping or a list that starts a line above its first key: at that key.
+fn telling(sources: &SourceMap, span: Span) -> Span {
+    let Some(source) = sources.source(span.source) else { return span };
+    let bytes = source.bytes();
+    let rest = bytes.get(span.start as usize..).unwrap_or_default();
+    let Some((b'{' | b'[', rest)) = rest.split_first() else { return span };
+    let blank = rest.iter().take_while(|b| b.is_ascii_whitespace()).count();
+    let breaks = rest.get(..blank).is_some_and(|blank| blank.contains(&b'\n'));
+    let moved = u32::try_from(blank + 1).map(|by| span.start.saturating_add(by));
+    match moved {
+        Ok(start) if breaks && start < span.end => Span::new(span.source, start, span.end),
+        _ => span,
     }
 }
 

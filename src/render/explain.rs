@@ -59,6 +59,11 @@ pub fn explain_brief(world: &World, found: &Explanation, look: Look) -> String {
     let mut out = head(&found.answer, look);
     out.push('\n');
     out.push_str(&service_lines(world, &found.service, look));
+    let all: Vec<Line> = found.hints.iter().flat_map(hint_lines).collect();
+    if !all.is_empty() {
+        out.push_str(&lines(world, &all, look, 2));
+        out.push('\n');
+    }
     let renderer = renderer(look);
     let page = Page { world, found, look, renderer: &renderer };
     let several = found.cases.len() > 1;
@@ -69,8 +74,6 @@ pub fn explain_brief(world: &World, found: &Explanation, look: Look) -> String {
         let list = page.brief(group, case);
         out.push_str(&lines(world, &list, look, if several { 4 } else { 2 }));
     }
-    let all: Vec<Line> = found.hints.iter().flat_map(hint_lines).collect();
-    out.push_str(&lines(world, &all, look, 2));
     out.push('\n');
     out.push_str(&page.not_shown());
     out.push_str(&remarks(world, &found.answer));
@@ -111,13 +114,13 @@ pub fn explain_markdown(world: &World, found: &Explanation) -> String {
             .filter(|line| !matches!(line.verdict.as_str(), "hint" | "help" | "nearest"));
         out.push_str("| direction | verdict | why | where |\n|---|---|---|---|\n");
         for line in rows {
-            let place = line.span.map(|span| format!("`{}`", world.sources.locate(span)));
+            let place = line.span.map(|span| code(&world.sources.locate(span).to_string()));
             out.push_str(&format!(
                 "| {} | {} | {} | {} |\n",
                 line.head,
                 line.verdict,
                 table::cell(&table::escape(&line.text)),
-                place.unwrap_or_default()
+                table::cell(&place.unwrap_or_default())
             ));
         }
         out.push('\n');
@@ -154,9 +157,15 @@ fn fenced(text: &str) -> String {
     format!("{fence}text\n{text}\n{fence}\n")
 }
 
+/// Code in a line, whatever it holds.
+fn code(text: &str) -> String {
+    if text.contains('`') { format!("`` {text} ``") } else { format!("`{text}`") }
+}
+
 fn hint_markdown(world: &World, hint: &Hint) -> String {
-    let place = hint.span.map(|span| format!(" (`{}`)", world.sources.locate(span)));
-    let help = hint.help.as_ref().map(|help| format!("\n  Help: {help}"));
+    let place =
+        hint.span.map(|span| format!(" ({})", code(&world.sources.locate(span).to_string())));
+    let help = hint.help.as_ref().map(|help| format!("\n  Help: {}", table::escape(help)));
     format!(
         "- `hint[{}]` {}{}{}\n\n",
         hint.code,
@@ -213,7 +222,11 @@ impl<'p> Page<'p> {
             let line = format!("shown for {from} {} {to}", self.look.arrow());
             out.push_str(&format!("{}\n", dim(&line)));
         }
-        let of_many = group.explained.is_some() || self.found.answer.port.is_none();
+        let single = |group: &Group| {
+            let mut ranges = group.asked.ranges();
+            matches!((ranges.next(), ranges.next()), (Some((_, first, last)), None) if first == last)
+        };
+        let of_many = !single(group);
         if let Some(connection) = case.connection.as_ref().filter(|_| of_many) {
             out.push_str(&format!("{}\n", dim(&format!("shown on {connection}"))));
         }
@@ -262,6 +275,10 @@ impl<'p> Page<'p> {
         }
         let first = side.hints.first();
         let mut labels: Vec<&Label> = Vec::new();
+        // A rule that denies is what decides; of isolation nothing is, and what is near tells more.
+        if reason.code == "denied-by-rule" {
+            labels.extend(&side.labels);
+        }
         if let Some(hint) = first {
             labels.extend(&hint.labels);
         }
@@ -504,6 +521,11 @@ fn tier_words(tier: TierName) -> &'static str {
 /// What holds where no rule decides; nothing where an earlier tier has decided.
 fn default_words(side: &Side) -> Option<String> {
     if side.policies.is_empty() {
+        return Some(side.reason.text.clone());
+    }
+    // What stands above all policies: the pod's own node, what an enforcer leaves alone.
+    let by_policies = ["rule", "denied-by-rule", "isolated", "default", "unknown", "closed"];
+    if !by_policies.contains(&side.reason.code) {
         return Some(side.reason.text.clone());
     }
     if side.policies.iter().any(|policy| !policy.asked) {

@@ -3,8 +3,10 @@
 use crate::cluster::{ClusterState, PodId, Selector};
 use crate::net::IpSet;
 use crate::policy::{
-    NamespaceMatch, PeerMatch, Peers, Placed, PodsMatch, Policy, PolicyId, PolicySet, Ports, Rule,
+    Combine, NamespaceMatch, PeerMatch, Peers, Placed, PodsMatch, Policy, PolicyId, PolicySet,
+    Ports, Rule,
 };
+use rayon::prelude::*;
 use rustc_hash::FxHasher;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
@@ -39,9 +41,10 @@ pub(super) fn unequal(
     let sorted = |(cluster, set): (&ClusterState, &PolicySet)| {
         let mut all: BTreeMap<(usize, u64), Vec<PolicyId>> = BTreeMap::new();
         for (tier, own) in set.tiers.iter().chain(&set.firewalls).enumerate() {
-            let ordered = own.combine == crate::policy::Combine::FirstMatch;
-            for &id in &own.policies {
-                let key = meaning(cluster, set, set.policy(id), ordered);
+            let ordered = own.combine == Combine::FirstMatch;
+            let key = |&id: &PolicyId| meaning(cluster, set, set.policy(id), ordered);
+            let keys: Vec<u64> = own.policies.par_iter().map(key).collect();
+            for (key, &id) in keys.into_iter().zip(&own.policies) {
                 all.entry((tier, key)).or_default().push(id);
             }
         }

@@ -22,14 +22,16 @@ use super::list::{Filter, Length, Lister, listed_policies, outside_name};
 use super::world::World;
 use crate::cluster::{ClusterState, Namespace, WorkloadId};
 use crate::diagnostic::{Location, SourceMap};
-use crate::engine::{Model, Verdict, undecided};
+use crate::engine::{Model, Verdict};
 use crate::net::{ConnectionSet, Family, IpSet};
 use crate::policy::{Direction, PolicySet};
 use compare::{Piece, compare};
+use ipnet::IpNet;
 use meaning::{same_dataplane, unequal};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 /// What differs between two worlds.
 #[derive(Clone, Debug, Default)]
@@ -171,12 +173,22 @@ pub(super) struct Half<'w> {
     pub(super) policies: &'w PolicySet,
     /// The texts that its policies stand in.
     pub(super) sources: &'w SourceMap,
-    model: Model<'w>,
+    /// Compiled once something may differ.
+    model: OnceLock<Model<'w>>,
 }
 
 impl<'w> Half<'w> {
     fn new(world: &'w World, policies: &'w PolicySet, sources: &'w SourceMap) -> Self {
-        Self { world, policies, sources, model: Model::new(&world.cluster, policies) }
+        Self { world, policies, sources, model: OnceLock::new() }
+    }
+
+    fn model(&self) -> &Model<'w> {
+        self.model.get_or_init(|| Model::new(&self.world.cluster, self.policies))
+    }
+
+    /// Connections of which it cannot be said whether they are let through at all.
+    fn maybe_dropped(&self) -> &'w ConnectionSet {
+        &self.policies.dataplane.maybe_dropped
     }
 
     fn meant(&self) -> (&'w ClusterState, &'w PolicySet) {
@@ -204,6 +216,9 @@ fn slots(halves: &[Half<'_>; 2], ids: [Option<WorkloadId>; 2]) -> Vec<[usize; 2]
         pods.iter().map(|&pod| &*cluster.pod(pod).name).collect()
     });
     let [old, new] = &names;
+    if old == new {
+        return (0..old.len()).map(|at| [at, at]).collect();
+    }
     if old.is_empty() || new.is_empty() {
         return (0..old.len().max(new.len())).map(|at| [at, at]).collect();
     }
@@ -233,48 +248,9 @@ fn diff_in([before, after]: [&World; 2], sources: [&SourceMap; 2]) -> Diff {
         [Half::new(before, &policies[0], sources[0]), Half::new(after, &policies[1], sources[1])];
     let matched = matched(&halves);
     let changed = may_differ(&halves, &matched);
-    let apart = undecided(&halves[0].model).union(undecided(&halves[1].model));
-    let filter = Filter { open: true, ..Filter::default() };
-    let [a, b] = &halves;
-    let listers = [
-        Lister::beside(a.world, &a.model, Some(&b.model), &filter),
-        Lister::beside(b.world, &b.model, Some(&a.model), &filter),
-    ];
-    let places = [0, 1].map(|side| {
-        let ids = matched.iter().enumerate();
-        let ids = ids.filter_map(|(at, own)| Some((own.ids[side]?, at)));
-        ids.collect::<BTreeMap<WorkloadId, usize>>()
-    });
-    let owned = |world: &World| -> BTreeSet<_> { world.cluster.owned_addresses().collect() };
-    let [old, new] = [before, after].map(owned);
-    let only = |own: &BTreeSet<IpAddr>, other: &BTreeSet<IpAddr>| {
-        let beyond = own.difference(other);
-        beyond.fold(IpSet::empty(), |all, &address| all.union(&IpSet::address(address)))
-    };
-    let not_outside = [only(&new, &old), only(&old, &new)];
-    let compared = Compared {
-        halves: &halves,
-        matched: &matched,
-        places: &places,
-        apart: &apart,
-        not_outside: &not_outside,
-    };
-    let which: Vec<usize> = changed.iter().copied().collect();
-    let rows: Vec<Vec<DiffRow>> = which
-        .par_iter()
-        .map(|&at| {
-            let pieces = |direction| {
-                let of =
-                    |side: usize| compared.pieces(&listers[side], side, at, direction, &changed);
-                [of(0), of(1)]
-            };
-            let mut rows = compared.rows(pieces(Direction::Egress));
-            rows.extend(compared.rows(pieces(Direction::Ingress)));
-            rows
-        })
-        .collect();
-    let mut rows: Vec<DiffRow> = rows.into_iter().flatten().collect();
-    rows.sort();
+    let apart = halves[0].maybe_dropped().union(halves[1].maybe_dropped());
+    let rows =
+        if changed.is_empty() { Vec::new() } else { rows(&halves, &matched, &changed, &apart) };
     let only = |side: usize| {
         let own = matched.iter().filter(|own| own.ids[1 - side].is_none());
         own.map(|own| own.name.clone()).collect::<Vec<String>>()
@@ -293,7 +269,7 @@ fn diff_in([before, after]: [&World; 2], sources: [&SourceMap; 2]) -> Diff {
         added_namespaces: beyond(&spaces[1], &spaces[0]),
         removed_namespaces: beyond(&spaces[0], &spaces[1]),
         apart,
-        unenforced: [0, 1].map(|side| listers[side].is_unenforced()),
+        unenforced: [before, after].map(is_unenforced),
         breaks: Vec::new(),
         workloads: matched.len(),
         looked_at: changed.len(),
@@ -303,6 +279,57 @@ fn diff_in([before, after]: [&World; 2], sources: [&SourceMap; 2]) -> Diff {
             sizes
         }),
     }
+}
+
+/// Whether policies deny something, and nobody knows whether anything enforces that.
+fn is_unenforced(world: &World) -> bool {
+    let isolating = || world.policies.policies.iter().any(|own| own.isolates != [false, false]);
+    world.policies.dataplane.unknown_enforcer && isolating()
+}
+
+/// Where the two say otherwise of the workloads that may differ.
+fn rows(
+    halves: &[Half<'_>; 2],
+    matched: &[Matched],
+    changed: &BTreeSet<usize>,
+    apart: &ConnectionSet,
+) -> Vec<DiffRow> {
+    let [a, b] = halves;
+    let filter = Filter { open: true, ..Filter::default() };
+    let listers = [
+        Lister::beside(a.world, a.model(), Some(b.model()), &filter),
+        Lister::beside(b.world, b.model(), Some(a.model()), &filter),
+    ];
+    let places = [0, 1].map(|side| {
+        let ids = matched.iter().enumerate();
+        let ids = ids.filter_map(|(at, own)| Some((own.ids[side]?, at)));
+        ids.collect::<BTreeMap<WorkloadId, usize>>()
+    });
+    let beyond = |own: &ClusterState, other: &ClusterState| {
+        let alone: Vec<IpAddr> =
+            own.owned_addresses().filter(|&address| other.owner_of(address).is_none()).collect();
+        IpSet::blocks(alone.into_iter().map(IpNet::from))
+    };
+    let clusters = [&a.world.cluster, &b.world.cluster];
+    let not_outside = [beyond(clusters[1], clusters[0]), beyond(clusters[0], clusters[1])];
+    let compared = Compared { halves, matched, places: &places, apart, not_outside: &not_outside };
+    let which: Vec<usize> = changed.iter().copied().collect();
+    let rows: Vec<Vec<DiffRow>> = which
+        .par_iter()
+        .map(|&at| {
+            let pieces = |direction| {
+                let of =
+                    |side: usize| compared.pieces(&listers[side], side, at, direction, changed);
+                [of(0), of(1)]
+            };
+            let mut rows = compared.rows(pieces(Direction::Egress));
+            rows.extend(compared.rows(pieces(Direction::Ingress)));
+            rows
+        })
+        .collect();
+    let mut rows: Vec<DiffRow> = rows.into_iter().flatten().collect();
+    rows.sort();
+    rows
 }
 
 /// Whether anything stands in a namespace: the default one is always there.

@@ -1,6 +1,6 @@
 //! The account of every policy that was asked, and what each rule and selector of it said.
 
-use super::super::words::{Words, port, ports, short};
+use super::super::words::{Words, plain, port, ports, short};
 use super::amiss::has;
 use crate::diagnostic::Span;
 use crate::engine::{Outcome, PeerMiss, PolicyTrace, RuleTrace};
@@ -142,7 +142,7 @@ impl<'a> Account<'a> {
         };
         RuleAccount {
             number: rule.index + 1,
-            name: rule.name.as_ref().map(ToString::to_string),
+            name: rule.name.as_deref().map(plain),
             action: rule.action,
             outcome: if said.port { said.peer } else { Outcome::Fails },
             asked: said.asked,

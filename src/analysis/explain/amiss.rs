@@ -8,11 +8,12 @@ use super::yaml;
 use crate::cluster::{AddressKnowledge, Labels, Operator, PodId, PortRef, Requirement};
 use crate::diagnostic::Span;
 use crate::engine::{Outcome, Peer, PeerMiss, RuleTrace};
-use crate::net::Protocol;
+use crate::net::{Family, IpSet, Protocol};
 use crate::policy::{
     Direction, EffectId, PeerForm, PeerMatch, PeerSelector, PortMatch, PortSelector, RuleId,
 };
 use std::net::IpAddr;
+use std::sync::Arc;
 
 /// The hint that a near miss is.
 pub(super) fn hint(near: &Near<'_>, candidate: &Candidate<'_>) -> Hint {
@@ -173,6 +174,22 @@ impl Near<'_> {
         }
     }
 
+    /// The label that a pod on its node's network lacks, where selectors see such pods, and those that it has.
+    fn unmet_on_node<'s>(
+        &'s self,
+        selector: &'s PeerSelector,
+    ) -> Option<(&'s Requirement, &'s Labels)> {
+        let (PeerMatch::Pods(pods), Peer::Pod(id)) = (&selector.matches, self.other()) else {
+            return None;
+        };
+        if !self.has_habit(&[EffectId::HostNetworkSelected]) {
+            return None;
+        }
+        let labels = &self.cluster().pod(*id).labels;
+        let mut wanted = pods.pods.requirements().iter();
+        wanted.find(|own| !own.holds(labels)).map(|wanted| (wanted, labels))
+    }
+
     /// Whether the other end has the address of a node.
     fn is_node(&self) -> bool {
         match self.other() {
@@ -194,12 +211,25 @@ impl Near<'_> {
         let other = short(self.other);
         let address = self.address();
         let who = match address {
-            Some(address) if self.other != address.to_string() => format!("{other} ({address})"),
+            Some(address) if !self.other.contains(&address.to_string()) => {
+                format!("{other} ({address})")
+            }
             _ => other.to_owned(),
         };
         let told = |code, clause, label| Miss { code, clause, span: selector.span, label };
         if let (PeerForm::Block { except, .. }, Some(address)) = (&selector.form, address)
             && let Some(hole) = except.iter().find(|hole| hole.contains(&address))
+        {
+            return told(
+                HintCode::AddressExcepted,
+                format!("leaves out {hole}, where {who} is"),
+                format!("{who} is in `except` {hole}"),
+            );
+        }
+        // Of many addresses all may be in one hole.
+        if let (PeerForm::Block { except, .. }, Peer::External(set)) =
+            (&selector.form, self.other())
+            && let Some(hole) = except.iter().find(|hole| set.is_subset(&IpSet::block(**hole)))
         {
             return told(
                 HintCode::AddressExcepted,
@@ -253,9 +283,32 @@ impl Near<'_> {
 
     /// The way out, in the words of NetworkPolicy; other APIs have others.
     fn peer_help(&self, misses: &[PeerMiss], id: RuleId, at: usize) -> Option<String> {
+        let help = self.first_help(misses, id, at)?;
+        let releases = |miss: &PeerMiss| match miss {
+            PeerMiss::PodLabel { wanted, .. } if slip::is_last_release(self.cluster(), wanted) => {
+                Some(format!("`{}`", wanted.key))
+            }
+            _ => None,
+        };
+        if misses.len() == 1 {
+            return Some(help);
+        }
+        // However many labels a release changes, it is one thing.
+        let keys: Vec<String> = misses.iter().filter_map(releases).collect();
+        if keys.len() == misses.len() {
+            return Some(format!(
+                "{} change with each release: leave them out of selectors",
+                keys.join(" and ")
+            ));
+        }
+        Some(format!("one of {} things: {help}", misses.len()))
+    }
+
+    fn first_help(&self, misses: &[PeerMiss], id: RuleId, at: usize) -> Option<String> {
         let cluster = self.cluster();
         let other = short(self.other);
         let network_policy = self.is_network_policy(id);
+        let list = self.list();
         match misses.first()? {
             PeerMiss::PodLabel { wanted, pod } => {
                 if let Some(help) = slip::help(cluster, wanted, *pod) {
@@ -267,7 +320,7 @@ impl Near<'_> {
                 let pods = self.pods_of(id, at)?;
                 if !selects_any(cluster, pods) {
                     return Some(format!(
-                        "no pod in the input is {}: the selector matches nothing",
+                        "the selector matches no pod of the input: there is none that is {}",
                         self.words.pods(pods)
                     ));
                 }
@@ -275,23 +328,23 @@ impl Near<'_> {
                     misses.iter().all(|miss| matches!(miss, PeerMiss::PodLabel { .. }));
                 let peer = yaml::peer_for(cluster, pods, *pod)
                     .filter(|_| labels_alone && network_policy)?;
-                let list = self.list();
-                Some(format!("if {other} is meant as well: add `{peer}` to `{list}`"))
+                Some(format!("if pods like {other} are meant as well: add `{peer}` to `{list}`"))
             }
-            PeerMiss::NamespaceLabel { wanted, pod } => self.namespace_help(wanted, *pod),
+            PeerMiss::NamespaceLabel { wanted, pod } => {
+                self.namespace_help(wanted, *pod, id, at).filter(|_| network_policy)
+            }
             PeerMiss::OtherNamespace { pod, .. } if network_policy => {
                 let name = &cluster.namespace(cluster.pod(*pod).namespace).name;
-                let pods = self.pods_of(id, at)?;
-                let space = yaml::namespace(name);
-                let peer = if pods.pods.requirements().is_empty() {
-                    format!("- namespaceSelector: {space}")
-                } else {
-                    let pods = yaml::selector(&pods.pods);
-                    format!("- {{namespaceSelector: {space}, podSelector: {pods}}}")
-                };
+                let peer = self.in_namespace(name, id, at)?;
                 Some(format!(
-                    "a `podSelector` alone is about the policy's own namespace; for pods of {name} both selectors stand in one item: `{peer}`"
+                    "a `podSelector` alone is about the policy's own namespace; if pods of {name} are meant as well, add to `{list}` an item with both: `{peer}`"
                 ))
+            }
+            // Labels are what is amiss: see there.
+            PeerMiss::HostNetwork
+                if self.peers(id).get(at).is_some_and(|own| self.unmet_on_node(own).is_some()) =>
+            {
+                None
             }
             PeerMiss::HostNetwork | PeerMiss::NotAPod if network_policy => self.block_help(other),
             PeerMiss::Address if network_policy => self.address_help(id, at, other),
@@ -299,11 +352,26 @@ impl Near<'_> {
                 "no NetworkPolicy matches nodes there: `kubereach explain-code block-not-cluster`"
                     .into(),
             ),
-            PeerMiss::Unreached => Some(format!(
-                "select {other} by `podSelector` and `namespaceSelector`: `kubereach explain-code block-not-cluster`"
-            )),
+            PeerMiss::Unreached => match self.other() {
+                Peer::Pod(pod) => Some(format!(
+                    "select {other} by labels: add `{}` to `{list}` (`kubereach explain-code block-not-cluster`)",
+                    yaml::peer_of(cluster, *pod)
+                )),
+                Peer::Node(..) | Peer::External(_) | Peer::Name(..) => None,
+            },
             _ => None,
         }
+    }
+
+    /// The pods that a peer is about, in another namespace.
+    fn in_namespace(&self, name: &str, id: RuleId, at: usize) -> Option<String> {
+        let pods = self.pods_of(id, at)?;
+        let space = yaml::namespace(name);
+        if pods.pods.requirements().is_empty() {
+            return Some(format!("- namespaceSelector: {space}"));
+        }
+        let pods = yaml::selector(&pods.pods);
+        Some(format!("- {{namespaceSelector: {space}, podSelector: {pods}}}"))
     }
 
     /// The key that the rule's peers stand under.
@@ -314,33 +382,49 @@ impl Near<'_> {
         }
     }
 
-    fn namespace_help(&self, wanted: &Requirement, pod: PodId) -> Option<String> {
+    fn namespace_help(
+        &self,
+        wanted: &Requirement,
+        pod: PodId,
+        id: RuleId,
+        at: usize,
+    ) -> Option<String> {
         let namespace = self.cluster().namespace(self.cluster().pod(pod).namespace);
         let name = &namespace.name;
         let by_name = yaml::pair(yaml::NAMESPACE_NAME, name);
+        let itself = "which every namespace has of itself";
         match (wanted.operator, wanted.values.as_slice()) {
             // Of what is left out on purpose there is nothing to mend.
             (Operator::NotIn | Operator::DoesNotExist, _) | (Operator::In, []) => None,
             // The server sets this label: a value that no namespace has is a slip.
             (Operator::In, values) if &*wanted.key == yaml::NAMESPACE_NAME => {
-                let exists =
-                    |own: &&std::sync::Arc<str>| self.cluster().find_namespace(own).is_none();
-                let missing = values.iter().find(exists)?;
-                Some(format!("the input has no namespace `{missing}`; this one is `{by_name}`"))
+                let missing = |own: &&Arc<str>| self.cluster().find_namespace(own).is_none();
+                match values.iter().find(missing) {
+                    Some(missing) => Some(format!(
+                        "the input has no namespace `{missing}`; this one is `{by_name}`"
+                    )),
+                    None => self.as_well(name, id, at),
+                }
             }
-            (Operator::In, [value, ..]) => {
-                let has = namespace.labels.get(&wanted.key).is_some();
-                let overwrite = if has { " --overwrite" } else { "" };
+            (Operator::In, [value, ..]) if namespace.labels.get(&wanted.key).is_none() => {
                 Some(format!(
-                    "select the namespace by `{by_name}`, which every namespace has of itself, or label it: `kubectl label namespace {name} {}={value}{overwrite}`",
+                    "select the namespace by `{by_name}`, {itself}, or label it: `kubectl label namespace {name} {}={value}`",
                     wanted.key
                 ))
             }
+            // Another value is there on purpose: tenants, stages.
+            (Operator::In, _) => self.as_well(name, id, at),
             (Operator::Exists, _) => Some(format!(
-                "select the namespace by `{by_name}`, which every namespace has of itself, or label it: `kubectl label namespace {name} {}=VALUE`",
+                "select the namespace by `{by_name}`, {itself}, or label it: `kubectl label namespace {name} {}=VALUE`",
                 wanted.key
             )),
         }
+    }
+
+    /// A further item for the same pods of another namespace.
+    fn as_well(&self, name: &str, id: RuleId, at: usize) -> Option<String> {
+        let peer = self.in_namespace(name, id, at)?;
+        Some(format!("if pods of {name} are meant as well: add `{peer}` to `{}`", self.list()))
     }
 
     /// How to let an end through that is no pod to selectors.
@@ -351,11 +435,21 @@ impl Near<'_> {
             (Peer::External(_), Some(block)) => {
                 Some(format!("addresses outside are let through by an `ipBlock`, such as {block}"))
             }
-            (Peer::External(_), None) => Some(
-                "addresses outside are let through by an `ipBlock`, such as `0.0.0.0/0`".into(),
-            ),
+            (Peer::External(set), None) => {
+                let any = match self.flow.family {
+                    Family::V4 => "0.0.0.0/0".to_owned(),
+                    Family::V6 => "::/0".to_owned(),
+                };
+                let block = match set.to_blocks().as_slice() {
+                    [one] => one.to_string(),
+                    _ => any,
+                };
+                Some(format!(
+                    "addresses outside are let through by an `ipBlock`, such as `{block}`"
+                ))
+            }
             (Peer::Pod(_) | Peer::Node(..), block) => {
-                if self.has_habit(EffectId::BlockNotCluster) {
+                if self.has_habit(&[EffectId::BlockNotCluster]) {
                     return Some(format!(
                         "{} does not match nodes by an `ipBlock` either, or not always: `kubereach explain-code block-not-cluster`",
                         self.words.cni()
@@ -367,15 +461,6 @@ impl Near<'_> {
                 ))
             }
         }
-    }
-
-    /// Whether the enforcer has a habit, or may have it.
-    fn has_habit(&self, effect: EffectId) -> bool {
-        use crate::policy::Certainty;
-        self.words.world.cni.as_ref().is_some_and(|cni| {
-            let own = cni.profile.traits.iter().filter(|own| own.habit.effect() == effect);
-            own.into_iter().any(|own| cni.holds(&own.when) != Certainty::No)
-        })
     }
 
     fn address_help(&self, id: RuleId, at: usize, other: &str) -> Option<String> {
@@ -393,11 +478,19 @@ impl Near<'_> {
             // What is left out on purpose is not to be let in by a help.
             _ if excepted => None,
             Peer::Pod(id) if !self.cluster().pod(*id).host_network => Some(format!(
-                "select {other} by labels: `podSelector`, and `namespaceSelector` if it is in another namespace"
+                "select {other} by labels: add `{}` to `{}`",
+                yaml::peer_of(self.cluster(), *id),
+                self.list()
             )),
             _ => {
                 let block = host_block(self.address()?);
-                Some(format!("a block that holds it lets it through, such as `{block}`"))
+                let public = match (self.other(), self.direction) {
+                    (Peer::External(_), Direction::Ingress) => {
+                        "; what is meant for everybody has no `from`"
+                    }
+                    _ => "",
+                };
+                Some(format!("a block that holds it lets it through, such as `{block}`{public}"))
             }
         }
     }
@@ -430,10 +523,12 @@ impl Near<'_> {
                     format!("{name} {verb} on {other}/{number}, not on {asked}"),
                 )
                 .at(place(&is), format!("{other}; asked about {protocol}"));
-                if network_policy {
+                let rejected = protocol == Protocol::Sctp
+                    && self.has_habit(&[EffectId::PolicyRejected, EffectId::SctpDropped]);
+                if network_policy && !rejected {
                     hint.help(format!(
-                        "add an item with `protocol: {}`: without `protocol` a port is one of TCP",
-                        protocol.api_name()
+                        "add `- {}` to `ports`: without `protocol` a port is one of TCP",
+                        yaml::port(protocol, number)
                     ))
                 } else {
                     hint
@@ -446,7 +541,10 @@ impl Near<'_> {
                     format!("{name} names a port that an init container of {to} declares: such names do not count"),
                 )
                 .at(span, "declared by an init container")
-                .help(format!("name the number, {number}: `kubereach explain-code sidecar-port-names`"))
+                .help(format!(
+                    "name the number, `{}`: `kubereach explain-code sidecar-port-names`",
+                    yaml::port(protocol, number)
+                ))
             }
             PortMiss::Unresolved(places) => {
                 let unresolved = || places.iter().filter_map(|&at| list.get(at));
@@ -459,11 +557,24 @@ impl Near<'_> {
                         hint = hint.at(port.span, format!("{to} has no port of this name"));
                     }
                 }
-                match self.declared_ports() {
-                    Some(declared) => hint.help(format!("{to} declares {declared}")),
-                    None if pod => hint
-                        .help(format!("{to} declares no named ports: name the number, {number}")),
-                    None => hint.help("an address has no names for ports: name the number"),
+                if !network_policy {
+                    return hint;
+                }
+                let numbered = yaml::port(protocol, number);
+                match self.name_of_port().filter(|_| self.has_plain_names()) {
+                    Some(own) => hint.help(format!(
+                        "{to} calls it `{own}`: add `- port: {own}`, or the number, `- {numbered}`"
+                    )),
+                    None if pod => {
+                        let declared = self.declared_ports();
+                        let declared = declared.unwrap_or_else(|| "no named ports".to_owned());
+                        hint.help(format!(
+                            "{to} declares {declared}: name the number, `- {numbered}`"
+                        ))
+                    }
+                    None => hint.help(format!(
+                        "an address has no names for ports: name the number, `- {numbered}`"
+                    )),
                 }
             }
             PortMiss::Nothing => Hint::new(
@@ -475,13 +586,12 @@ impl Near<'_> {
                 let opens = ports(&rule.ports);
                 let hint = Hint::new(HintCode::PortNotOpened, format!("{name} {verb} on {opens}"))
                     .at(place(&|_| true), format!("{opens}; asked about {asked}"));
-                match protocol {
-                    _ if !network_policy => hint,
-                    Protocol::Tcp => hint.help(format!("to allow it add `- port: {number}`")),
-                    other => hint.help(format!(
-                        "to allow it add `- {{protocol: {}, port: {number}}}`",
-                        other.api_name()
-                    )),
+                let rejected = protocol == Protocol::Sctp
+                    && self.has_habit(&[EffectId::PolicyRejected, EffectId::SctpDropped]);
+                if network_policy && !rejected {
+                    hint.help(format!("to allow it add `- {}`", yaml::port(protocol, number)))
+                } else {
+                    hint
                 }
             }
         }
@@ -505,13 +615,19 @@ impl Near<'_> {
         )
         .at(span, format!("the port of Service {name}; policies see the pods' port, {protocol}/{number}"));
         let own = service.ports.iter().find(|p| p.port == outer && p.protocol == protocol);
-        let mut open = format!("`port: {number}`");
+        let mut open = format!("`- {}`", yaml::port(protocol, number));
         if let Some(own) = own {
             let text = format!("Service {name}: port {outer}, targetPort {}", own.target);
             hint = hint.at(own.span, text);
-            if let PortRef::Name(name) = &own.target {
-                open.push_str(&format!(" or `port: {name}`"));
+            if let PortRef::Name(name) = &own.target
+                && protocol == Protocol::Tcp
+                && self.has_plain_names()
+            {
+                open.push_str(&format!(" or `- port: {name}`"));
             }
+        }
+        if !self.is_network_policy(id) {
+            return hint;
         }
         hint.help(format!(
             "open {open}: the address of a Service is translated before policies are asked"
@@ -523,6 +639,17 @@ impl Near<'_> {
             Direction::Egress => short(self.other),
             Direction::Ingress => short(self.end),
         }
+    }
+
+    /// What the destination calls the port.
+    fn name_of_port(&self) -> Option<String> {
+        let Peer::Pod(pod) = &self.flow.destination else { return None };
+        let mut ports = self.cluster().pod(*pod).ports.iter();
+        let own = ports.find(|own| {
+            own.number == self.flow.port && own.protocol == self.flow.protocol && !own.sidecar
+        })?;
+        // A name is one of TCP where no protocol stands beside it.
+        own.name.as_ref().filter(|_| own.protocol == Protocol::Tcp).map(ToString::to_string)
     }
 
     /// The ports that the destination declares, by name.

@@ -31,7 +31,7 @@ use crate::policy::{Direction, EffectId, Peers, Ports, RuleId, TierName};
 use account::Account;
 use dns::name_resolution;
 use near::services_of;
-use surprise::surprises;
+use surprise::{afterthoughts, surprises};
 
 /// An answer, and how it comes about.
 #[derive(Clone, Debug)]
@@ -208,10 +208,11 @@ fn case(world: &World, engines: &Engines<'_>, group: &Group) -> Case {
         }
     }
     hints.extend(undeclared(words, found, group, to));
+    let outright = if directions.is_empty() { vec![Reason::of_no_pod()] } else { Vec::new() };
     Case {
         example,
         connection: Some(connection),
-        outright: Vec::new(),
+        outright,
         directions,
         hints,
         declared_only: declared.is_some(),
@@ -231,12 +232,13 @@ fn side(
     // What a whole direction lacks comes before what one rule lacks.
     let mut hints = surprises(words, &whole.flow, trace, other);
     hints.extend(near_hints(words, &whole.flow, trace, end, other, Detail::Full));
+    hints.extend(afterthoughts(words, trace));
     let hinted = hints.first().and_then(|hint| hint.rule);
     let own_labels = labels(words, trace, &reason, hinted, end, other);
     let account = Account::new(words, trace.direction, other);
     let policies = trace.policies.iter().map(|policy| account.policy(policy)).collect();
     let set_aside = match own {
-        Peer::Pod(pod) => set_aside(words, *pod),
+        Peer::Pod(pod) => set_aside(words, trace.direction, *pod),
         Peer::Node(..) | Peer::External(_) | Peer::Name(..) => Vec::new(),
     };
     Side {
@@ -251,13 +253,16 @@ fn side(
 }
 
 /// The policies that would select a pod, were they not set aside by the enforcer.
-fn set_aside(words: Words<'_>, pod: PodId) -> Vec<(String, EffectId, Span)> {
+fn set_aside(words: Words<'_>, direction: Direction, pod: PodId) -> Vec<(String, EffectId, Span)> {
     let cluster = words.cluster();
     let own = cluster.pod(pod);
     let namespace = cluster.namespace(own.namespace);
     let inert = words.policies.inert.iter();
     inert
-        .filter(|(id, _)| words.policies.policy(*id).subject.matches(own, namespace) != Some(false))
+        .filter(|(id, _)| {
+            let policy = words.policies.policy(*id);
+            policy.has_part(direction) && policy.subject.matches(own, namespace) != Some(false)
+        })
         .map(|&(id, effect)| (words.policy_name(id), effect, words.policies.policy(id).span))
         .collect()
 }
@@ -319,8 +324,12 @@ fn labels(
                 let doubtful = |peer: &PeerTrace| matches!(peer.outcome, Outcome::Unknown(_));
                 list.get(said.peers.iter().position(doubtful)?)
             });
-            if let Some(span) = peer.map(place).or(reason.span) {
-                out.push(label(span, "whether this matches is not known".into()));
+            match (peer.map(place), reason.span) {
+                (Some(span), _) => {
+                    out.push(label(span, "whether this matches is not known".into()));
+                }
+                (None, Some(span)) => out.push(label(span, String::new())),
+                (None, None) => {}
             }
         }
         _ => {}
@@ -347,8 +356,15 @@ fn disjoint(words: Words<'_>, engines: &Engines<'_>, group: &Group, found: &Trac
         short(from),
         short(to)
     );
-    let mut hint = Hint::new(HintCode::DisjointPorts, text)
-        .help("a connection needs both: open the same port on either side");
+    let declared = match &flow.destination {
+        Peer::Pod(pod) => declared_ports(words, *pod),
+        Peer::Node(..) | Peer::External(_) | Peer::Name(..) => None,
+    };
+    let declared = declared.map(|own| format!(" ({} declares {own})", short(to)));
+    let mut hint = Hint::new(HintCode::DisjointPorts, text).help(format!(
+        "a connection needs both directions: open one port in both{}",
+        declared.unwrap_or_default()
+    ));
     for (at, set) in [(0, &out), (1, &into)] {
         let span = set.ranges().next().and_then(|(protocol, port, _)| {
             let flow = Flow { protocol, port, ..flow.clone() };
@@ -373,6 +389,18 @@ fn opening(words: Words<'_>, trace: &DirectionTrace) -> Option<Span> {
     list.get(at).map(|port| port.span)
 }
 
+/// The ports that the containers of a pod declare.
+fn declared_ports(words: Words<'_>, pod: PodId) -> Option<String> {
+    let ports = words.cluster().pod(pod).ports.iter();
+    let each: Vec<String> = ports
+        .map(|p| match &p.name {
+            Some(name) => format!("{}/{} ({name})", p.protocol, p.number),
+            None => format!("{}/{}", p.protocol, p.number),
+        })
+        .collect();
+    (!each.is_empty()).then(|| each.join(", "))
+}
+
 /// No container declares the port, and others are declared: allowed, for all the good it does.
 fn undeclared(words: Words<'_>, found: &Trace, group: &Group, to: &str) -> Option<Hint> {
     let Peer::Pod(pod) = &found.flow.destination else { return None };
@@ -384,20 +412,11 @@ fn undeclared(words: Words<'_>, found: &Trace, group: &Group, to: &str) -> Optio
     if !single || own.ports.is_empty() || has(flow.protocol, flow.port) {
         return None;
     }
-    let declared: Vec<String> = own
-        .ports
-        .iter()
-        .map(|p| match &p.name {
-            Some(name) => format!("{}/{} ({name})", p.protocol, p.number),
-            None => format!("{}/{}", p.protocol, p.number),
-        })
-        .collect();
+    let declared = declared_ports(words, *pod).unwrap_or_default();
     let to = short(to);
     let text = format!(
-        "no container of {to} declares {}/{}; they declare {}",
-        flow.protocol,
-        flow.port,
-        declared.join(", ")
+        "no container of {to} declares {}/{}; they declare {declared}",
+        flow.protocol, flow.port
     );
     let hint = Hint::new(HintCode::UndeclaredPort, text);
     // The port of a Service is asked of the Service.

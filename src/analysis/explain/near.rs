@@ -8,11 +8,11 @@ use super::subject::unselecting;
 use super::yaml::NAMESPACE_NAME;
 use crate::cluster::{ClusterState, PodId, Service};
 use crate::engine::reference::Flow;
-use crate::engine::{Decision, DirectionTrace, Outcome, Peer, PeerMiss, RuleTrace};
+use crate::engine::{Decision, DirectionTrace, Outcome, Peer, PeerMiss, RuleTrace, Step};
 use crate::net::Protocol;
 use crate::policy::{
-    Action, Direction, NamespaceMatch, PeerMatch, PeerSelector, Peers, PodsMatch, PolicyKind,
-    PortMatch, PortSelector, Ports, RuleId,
+    Action, Certainty, Direction, EffectId, NamespaceMatch, PeerMatch, PeerSelector, Peers,
+    PodsMatch, PolicyId, PolicyKind, PortMatch, PortSelector, Ports, RuleId,
 };
 
 /// How much is found out: the closest rule, or every one that is close, and the way out.
@@ -82,7 +82,14 @@ pub(in crate::analysis) fn near_hints(
         return Vec::new();
     }
     let near = Near { words, flow, direction: trace.direction, end, other, detail };
-    let asked = trace.policies.iter().flat_map(|policy| &policy.rules).filter(|rule| rule.asked);
+    // A firewall is asked beside the tiers: what one of them denies, none of the others' rules allows.
+    let by_firewall = match trace.step {
+        Step::Denied(id) => near.is_of_firewall(words.policies.rule(id).policy),
+        _ => false,
+    };
+    let policies = trace.policies.iter();
+    let policies = policies.filter(|policy| near.is_of_firewall(policy.policy) == by_firewall);
+    let asked = policies.flat_map(|policy| &policy.rules).filter(|rule| rule.asked);
     let mut found: Vec<Candidate<'_>> = asked.filter_map(|rule| near.candidate(rule)).collect();
     found.sort_by_key(|candidate| candidate.cost);
     let limit = found.first().map_or(0, |first| first.cost + ALSO);
@@ -150,6 +157,33 @@ impl<'a> Near<'a> {
         }
     }
 
+    fn is_of_firewall(&self, policy: PolicyId) -> bool {
+        self.words.policies.firewalls.iter().any(|own| own.policies.contains(&policy))
+    }
+
+    /// Whether the enforcer has a habit, or may have it.
+    pub(super) fn has_habit(&self, effects: &[EffectId]) -> bool {
+        self.words.world.cni.as_ref().is_some_and(|cni| {
+            let mut own = cni.profile.traits.iter();
+            own.any(|own| {
+                effects.contains(&own.habit.effect()) && cni.holds(&own.when) != Certainty::No
+            })
+        })
+    }
+
+    /// Whether a port by name is what the number is, for the enforcer at work.
+    pub(super) fn has_plain_names(&self) -> bool {
+        !self.has_habit(&[
+            EffectId::NamedPortAllPorts,
+            EffectId::NamedPortLost,
+            EffectId::NamedPortIgnored,
+            EffectId::NamedPortUnion,
+            EffectId::NamedPortClusterWide,
+            EffectId::NamedPortPerNamespace,
+            EffectId::PolicyRejected,
+        ])
+    }
+
     /// Whether a rule is one of a NetworkPolicy: other APIs have other words for what a help proposes.
     pub(super) fn is_network_policy(&self, id: RuleId) -> bool {
         let policies = self.words.policies;
@@ -213,7 +247,7 @@ impl<'a> Near<'a> {
 
     fn peer_cost(&self, rule: RuleId, selector: usize, misses: &[PeerMiss]) -> u32 {
         let of_release = |miss: &PeerMiss| match miss {
-            PeerMiss::PodLabel { wanted, .. } => slip::is_of_release(&wanted.key),
+            PeerMiss::PodLabel { wanted, .. } => slip::is_last_release(self.cluster(), wanted),
             _ => false,
         };
         // However many labels a release changes, it is one thing.
@@ -269,8 +303,9 @@ impl<'a> Near<'a> {
             if *own == protocol && self.declares(protocol, name, true).contains(&number) {
                 return PortMiss::Sidecar(at);
             }
-            let sidecars = self.words.policies.dataplane.sidecar_port_names;
-            if self.declares(*own, name, sidecars).is_empty() {
+            // A name that it has by another protocol, or for another number, is there all the same.
+            let any = Protocol::ALL.iter().any(|&any| !self.declares(any, name, true).is_empty());
+            if !any {
                 unresolved.push(at);
             }
         }
@@ -295,12 +330,18 @@ impl<'a> Near<'a> {
     /// Services whose port leads to the one asked for, and is another number: place and number.
     fn services(&self) -> impl Iterator<Item = (usize, u16)> + 'a {
         let (cluster, flow) = (self.cluster(), self.flow);
+        // On some enforcers it is the Service's port that egress is judged by.
+        let before =
+            self.words.policies.dataplane.before_translation && self.direction == Direction::Egress;
         let pod = match &flow.destination {
+            Peer::Pod(_) if before => None,
             Peer::Pod(pod) => Some(*pod),
             Peer::Node(..) | Peer::External(_) | Peer::Name(..) => None,
         };
         let all = pod.into_iter().flat_map(move |pod| {
-            services_of(cluster, pod).map(move |(at, service)| (pod, at, service))
+            // Of a headless Service nothing is translated.
+            let own = services_of(cluster, pod).filter(|(_, service)| !service.headless);
+            own.map(move |(at, service)| (pod, at, service))
         });
         all.flat_map(|(pod, at, service)| service.ports.iter().map(move |port| (pod, at, port)))
             .filter(move |(pod, _, port)| {

@@ -6,8 +6,21 @@ use crate::cluster::{ClusterState, Labels, Operator, PodId, Requirement};
 /// What is amiss in a label looks like a slip.
 pub(super) const SLIP: u32 = 1;
 
+/// Whether a requirement is about a release: one by number, or one that no pod of the input is of. What some pods
+/// are called by (`canary`, `green`) tells them from others on purpose.
+pub(super) fn is_last_release(cluster: &ClusterState, wanted: &Requirement) -> bool {
+    let by_number =
+        |value: &str| value.contains('.') && value.contains(|c: char| c.is_ascii_digit());
+    is_of_release(&wanted.key)
+        && wanted.operator == Operator::In
+        && wanted
+            .values
+            .iter()
+            .all(|value| by_number(value) || !is_carried(cluster, &wanted.key, value))
+}
+
 /// Labels that change with each release: who selects by them selects pods of one release.
-pub(super) fn is_of_release(key: &str) -> bool {
+fn is_of_release(key: &str) -> bool {
     const NAMES: [&str; 9] = [
         "version",
         "chart",
@@ -24,12 +37,12 @@ pub(super) fn is_of_release(key: &str) -> bool {
 
 /// How far a pod's label is from what is wanted.
 pub(super) fn cost(cluster: &ClusterState, wanted: &Requirement, pod: PodId) -> u32 {
-    if is_of_release(&wanted.key) || help(cluster, wanted, pod).is_some() { SLIP } else { 3 }
+    if help(cluster, wanted, pod).is_some() { SLIP } else { 3 }
 }
 
 /// What looks like the slip in a label, if anything does.
 pub(super) fn help(cluster: &ClusterState, wanted: &Requirement, pod: PodId) -> Option<String> {
-    if is_of_release(&wanted.key) {
+    if is_last_release(cluster, wanted) {
         return Some(format!(
             "`{}` changes with each release: leave it out of selectors",
             wanted.key
@@ -49,6 +62,10 @@ pub(super) fn help(cluster: &ClusterState, wanted: &Requirement, pod: PodId) -> 
         return Some(format!("did you mean `{right}`? the policy has `{slip}`"));
     }
     let (key, value) = twin(labels, wanted)?;
+    // By the key that the policy has other pods are selected: then both are meant.
+    if is_carried(cluster, &wanted.key, value) {
+        return None;
+    }
     Some(format!("did you mean `{}`? that is the pod's label", yaml::pair(key, value)))
 }
 

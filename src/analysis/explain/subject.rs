@@ -9,7 +9,9 @@ use super::slip;
 use crate::cluster::{NetworkPolicyResource, PodId};
 use crate::engine::reference::Flow;
 use crate::engine::{Outcome, Peer, PeerMiss, Step, ask, pod_misses};
-use crate::policy::{Direction, NamespaceMatch, Policy, PolicyId, PolicyKind, RuleId, TierName};
+use crate::policy::{
+    Direction, NamespaceMatch, PeerMatch, Policy, PolicyId, PolicyKind, RuleId, TierName,
+};
 
 /// The pod that a direction of a connection is about.
 fn subject(flow: &Flow, direction: Direction) -> Option<PodId> {
@@ -102,6 +104,9 @@ fn elsewhere(words: Words<'_>, id: PolicyId, policy: &Policy, pod: PodId) -> Opt
         || !selector.matches(&own.labels)
         || own.host_network
         || selects_any(cluster, &policy.subject)
+        // There it would be another one's.
+        || network_policies(words)
+            .any(|(_, own_policy)| own_policy.namespace == Some(own.namespace) && own_policy.name == policy.name)
     {
         return None;
     }
@@ -118,6 +123,30 @@ fn elsewhere(words: Words<'_>, id: PolicyId, policy: &Policy, pod: PodId) -> Opt
             .at(policy.span, label)
             .help(format!("write `namespace: {here}` into its `metadata`")),
     )
+}
+
+/// After all rules that are near.
+const LAST: u32 = 9;
+
+/// Whether a policy of another namespace would allow a connection in the pod's.
+fn would_allow_here(near: &Near<'_>, policy: &Policy, pod: PodId) -> bool {
+    let cluster = near.cluster();
+    let here = cluster.pod(pod).namespace;
+    let other = near.other();
+    policy.rules[near.direction.index()].iter().any(|&id| {
+        let Some(said) = ask(cluster, near.words.policies, near.flow, id) else { return false };
+        // What is about pods of the policy's own namespace is then about those of this one.
+        let moved = near.peers(id).iter().any(|peer| match (&peer.matches, other) {
+            (PeerMatch::Pods(pods), Peer::Pod(id))
+                if pods.namespaces == NamespaceMatch::Is(policy.namespace.unwrap_or(here)) =>
+            {
+                let end = cluster.pod(*id);
+                end.namespace == here && !end.host_network && pods.pods.matches(&end.labels)
+            }
+            _ => false,
+        });
+        said.port && (said.peer == Outcome::Matches || moved)
+    })
 }
 
 /// Policies with a rule that would allow what is denied, did they select the pod.
@@ -140,10 +169,11 @@ pub(super) fn unselecting(near: &Near<'_>, step: &Step) -> Vec<(u32, Hint)> {
     let end = short(near.end);
     let mut out = Vec::new();
     for (id, policy) in network_policies(words) {
-        if !policy.rules[near.direction.index()].is_empty()
+        if would_allow_here(near, policy, pod)
             && let Some(hint) = elsewhere(words, id, policy, pod)
         {
-            out.push((slip::SLIP + 1, hint));
+            // Policies of other stages have the names of this one's pods: it comes last.
+            out.push((LAST, hint));
             continue;
         }
         let Some(rule) = allowing(words, near.flow, policy, near.direction) else { continue };
@@ -234,6 +264,10 @@ pub(super) fn without_rules(
             policies.iter().filter(|own| **own != id).map(|&own| words.policy_name(own)).collect();
         // Whether the direction would be open without it.
         let alone = others.is_empty();
+        let others_open = policies
+            .iter()
+            .any(|own| !words.policies.policy(*own).rules[direction.index()].is_empty());
+        let by = if others_open { " by it" } else { "" };
         let also = if alone {
             String::new()
         } else {
@@ -242,9 +276,9 @@ pub(super) fn without_rules(
         let hint = match manifest.policy_types {
             Some(span) => Hint::new(
                 HintCode::DirectionWithoutRules,
-                format!("{name} lists `{listed}` in `policyTypes` and has no `{key}` rules: {what}"),
+                format!("{name} lists `{listed}` in `policyTypes` and has no `{key}` rules: {what}{by}"),
             )
-            .at(span, format!("`{listed}` without `{key}` rules: {what}")),
+            .at(span, format!("`{listed}` without `{key}` rules: {what}{by}")),
             None => Hint::new(
                 HintCode::DirectionWithoutRules,
                 format!(
@@ -253,7 +287,12 @@ pub(super) fn without_rules(
             )
             .at(policy.span, "isolated for ingress: `policyTypes` is missing"),
         };
+        let only = !policy.isolates[direction.opposite().index()];
         hints.push(match (manifest.policy_types, alone) {
+            // Without any, `policyTypes` would be worked out anew.
+            (Some(_), true) if only => hint.help(format!(
+                "write `{other_type}` in place of `{listed}`, if the rules are meant to count; they do not now"
+            )),
             (Some(_), true) => hint.help(format!(
                 "take `{listed}` out of `policyTypes`, or add `{key}` rules (`{key}: [{{}}]` allows everything)"
             )),

@@ -5,12 +5,13 @@ use super::super::words::{Words, ports, short};
 use super::hint::{Hint, HintCode};
 use super::near::selects_any;
 use super::subject::{host_network, unlisted, without_rules, would_close};
+use super::yaml;
 use crate::cluster::NamespaceId;
 use crate::engine::reference::Flow;
 use crate::engine::{Decision, DirectionTrace, Outcome, Peer, RuleTrace, Step};
 use crate::policy::{
-    Direction, NamespaceMatch, PeerForm, PeerMatch, PeerSelector, Peers, PodsMatch, PolicyKind,
-    PortMatch, Ports, RuleId,
+    Direction, NamespaceMatch, PeerForm, PeerMatch, PeerSelector, Peers, PodsMatch, PolicyId,
+    PolicyKind, PortMatch, Ports, RuleId,
 };
 
 /// What to know of a direction, whichever way it is decided.
@@ -36,7 +37,9 @@ pub(super) fn surprises(
     match (&trace.step, flow_end(flow, direction)) {
         (Step::Isolated(policies), _) => {
             hints.extend(unlisted(words, flow, direction, true));
-            hints.extend(without_rules(words, direction, policies));
+            if !has_rules(words, direction, policies) {
+                hints.extend(without_rules(words, direction, policies));
+            }
         }
         (Step::HostNetwork, Peer::Pod(pod)) => hints.extend(host_network(words, direction, *pod)),
         // What no NetworkPolicy isolates may be what one was to isolate.
@@ -49,6 +52,20 @@ pub(super) fn surprises(
         _ => {}
     }
     hints
+}
+
+/// What is less telling than a rule that is near: a policy without rules beside others that have some.
+pub(super) fn afterthoughts(words: Words<'_>, trace: &DirectionTrace) -> Vec<Hint> {
+    match &trace.step {
+        Step::Isolated(policies) if has_rules(words, trace.direction, policies) => {
+            without_rules(words, trace.direction, policies)
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn has_rules(words: Words<'_>, direction: Direction, policies: &[PolicyId]) -> bool {
+    policies.iter().any(|id| !words.policies.policy(*id).rules[direction.index()].is_empty())
 }
 
 fn flow_end(flow: &Flow, direction: Direction) -> &Peer {
@@ -99,16 +116,29 @@ fn two_items(words: Words<'_>, trace: &RuleTrace, other: &Peer, other_name: &str
     let name = words.rule_name(trace.rule);
     let who = short(other_name);
     let text = format!(
-        "{name} has two items, and either is enough: {} lets {who} through, whatever the other says",
+        "{name} has these two as items of their own, and either is enough: {} lets {who} through, whatever the other says",
         words.peer(lets)
     );
+    let help = if a.0.abs_diff(b.0) == 1 {
+        format!(
+            "if both are meant, take the `-` before `{later}` away: one item with both selectors, which does not match {who}"
+        )
+    } else {
+        let (PeerMatch::Pods(spaces), PeerMatch::Pods(pods)) = (&a.1.matches, &b.1.matches) else {
+            return None;
+        };
+        let NamespaceMatch::Labelled(spaces) = &spaces.namespaces else { return None };
+        format!(
+            "if both are meant, write one item in place of the two, which does not match {who}: `- {{namespaceSelector: {}, podSelector: {}}}`",
+            yaml::selector(spaces),
+            yaml::selector(&pods.pods)
+        )
+    };
     Some(
         Hint::new(HintCode::TwoItems, text)
             .at(lets.span, format!("this item alone matches {who}"))
             .at(other_item.span, "another item: it narrows nothing")
-            .help(format!(
-                "if both are meant, take the `-` before `{later}` away: one item with both selectors, which does not match {who}"
-            ))
+            .help(help)
             .of_rule(trace.rule),
     )
 }

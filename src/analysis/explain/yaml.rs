@@ -3,6 +3,7 @@
 use crate::cluster::{ClusterState, Requirement};
 use crate::cluster::{Operator, PodId, Selector};
 use crate::manifest::is_string;
+use crate::net::Protocol;
 use crate::policy::{NamespaceMatch, PodsMatch};
 
 /// The label that every namespace has of itself.
@@ -71,6 +72,7 @@ pub(super) fn peer_for(cluster: &ClusterState, wanted: &PodsMatch, pod: PodId) -
         }
         own.values = vec![labels.get(&own.key)?.clone()];
     }
+    // Who asks for one pod asks for all of these labels.
     let pods = requirements(&list);
     Some(match &wanted.namespaces {
         NamespaceMatch::Is(_) => format!("- podSelector: {pods}"),
@@ -78,4 +80,26 @@ pub(super) fn peer_for(cluster: &ClusterState, wanted: &PodsMatch, pod: PodId) -
             format!("- {{namespaceSelector: {}, podSelector: {pods}}}", selector(own))
         }
     })
+}
+
+/// A peer of one pod's kind: by its namespace, and by the labels that name what it is.
+pub(super) fn peer_of(cluster: &ClusterState, pod: PodId) -> String {
+    const NAMES: [&str; 4] = ["app.kubernetes.io/name", "app", "k8s-app", "name"];
+    let own = cluster.pod(pod);
+    let space = namespace(&cluster.namespace(own.namespace).name);
+    let name = NAMES.iter().find_map(|key| own.labels.get(key).map(|value| pair(key, value)));
+    match name {
+        Some(name) => {
+            format!("- {{namespaceSelector: {space}, podSelector: {{matchLabels: {{{name}}}}}}}")
+        }
+        None => format!("- namespaceSelector: {space}"),
+    }
+}
+
+/// A port of a rule: `port: 80`, `{protocol: UDP, port: 53}`.
+pub(super) fn port(protocol: Protocol, number: u16) -> String {
+    match protocol {
+        Protocol::Tcp => format!("port: {number}"),
+        other => format!("{{protocol: {}, port: {number}}}", other.api_name()),
+    }
 }
