@@ -2,11 +2,13 @@
 
 #![expect(clippy::expect_used, reason = "helpers of tests, which say what they found")]
 
-use kubereach::analysis::{Filter, Options, World, list};
+use boon::{Compiler, Schemas};
+use kubereach::analysis::{Filter, Options, World, diff, list};
 use kubereach::cluster::{ObjectName, Overlay};
+use kubereach::enforcement::Cni;
 use kubereach::engine::Model;
 use kubereach::manifest::{InputPath, Loaded, Resource, load, load_over};
-use kubereach::render;
+use kubereach::render::{self, SideNames};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -68,4 +70,69 @@ fn deleting_and_applying_are_each_others_inverse() {
         }
     }
     assert!(policies > 150, "{policies}");
+}
+
+#[test]
+fn nothing_differs_from_itself() {
+    for folder in scenarios() {
+        for cni in [None, Some("calico"), Some("cilium@1.18"), Some("aws-vpc-cni"), Some("unknown")]
+        {
+            let world = || {
+                let cni = cni.map(|name| Cni::parse(name).expect("a CNI"));
+                let options = Options { as_declared: cni.is_none(), cni, ..Options::default() };
+                World::new(loaded(&folder), options)
+            };
+            let found = diff(&world(), &world());
+            assert!(found.rows.is_empty(), "{} {cni:?}: {:#?}", folder.display(), found.rows);
+            assert_eq!(found.looked_at, 0, "{} {cni:?}", folder.display());
+        }
+    }
+}
+
+/// A policy that goes is told by what it opened and closed: what is listed without it, and not with it.
+#[test]
+fn a_diff_is_the_difference_of_two_lists() {
+    let mut compiler = Compiler::new();
+    let schema = serde_json::from_str(render::DIFF_SCHEMA).expect("a schema");
+    compiler.add_resource("diff.json", schema).expect("a schema");
+    let mut schemas = Schemas::new();
+    let schema = compiler.compile("diff.json", &mut schemas).expect("a schema");
+    let names = SideNames { before: "a".into(), after: "b".into(), revisions: true };
+    let mut changes = 0;
+    for folder in scenarios() {
+        let all = loaded(&folder);
+        let options = || Options { as_declared: true, ..Options::default() };
+        let before = World::new(loaded(&folder), options());
+        for at in 0..all.resources.len() {
+            if !matches!(all.resources[at], Resource::NetworkPolicy(_)) {
+                continue;
+            }
+            let mut without = loaded(&folder);
+            without.resources.remove(at);
+            let after = World::new(without, options());
+            let found = diff(&before, &after);
+            let lists = [&before, &after].map(connections);
+            let about = format!("{}: {}", folder.display(), all.resources[at].meta().name);
+            // The lists differ where the diff says so, and only then.
+            assert_eq!(found.rows.is_empty(), lists[0] == lists[1], "{about}");
+            changes += usize::from(!found.rows.is_empty());
+            let document = render::diff_json(&found, &names);
+            schemas.validate(&document, schema).unwrap_or_else(|e| panic!("{about}: {e:#}"));
+            for text in [
+                render::diff_text(&found, &names, false),
+                render::diff_markdown(&found, &names),
+                render::diff_github(&found),
+            ] {
+                assert!(
+                    found.rows.is_empty()
+                        || text.contains("moved")
+                        || text.contains("added")
+                        || text.contains("changed")
+                        || text.contains("undetermined"),
+                    "{about}: {text}"
+                );
+            }
+        }
+    }
+    assert!(changes > 100, "{changes}");
 }

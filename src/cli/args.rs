@@ -165,6 +165,8 @@ pub(super) enum Verb {
 pub(super) enum SchemaOf {
     /// `explain -o json`
     Explain,
+    /// `diff -o json`
+    Diff,
 }
 
 /// Options of every verb that are about input.

@@ -85,8 +85,11 @@ fn run(cli: Cli, name: &'static str) -> Status {
             console::print(&explain::page(code));
             Status::Success
         }
-        Verb::Schema { document: SchemaOf::Explain } => {
-            console::print(render::EXPLAIN_SCHEMA);
+        Verb::Schema { document } => {
+            console::print(match document {
+                SchemaOf::Explain => render::EXPLAIN_SCHEMA,
+                SchemaOf::Diff => render::DIFF_SCHEMA,
+            });
             Status::Success
         }
         Verb::Completions { shell } => {

@@ -291,7 +291,10 @@ fn row(names: &SideNames, row: &WorldDiffRow) -> Value {
     })
 }
 
-/// The difference as JSON, row by row.
+/// The JSON Schema (draft 2020-12) of what [`diff_json`] makes.
+pub const DIFF_SCHEMA: &str = include_str!("diff.schema.json");
+
+/// The difference as JSON, row by row, as [`DIFF_SCHEMA`] describes it.
 pub fn diff_json(diff: &Diff, names: &SideNames) -> Value {
     let rows: Vec<Value> = diff.rows.iter().map(|own| row(names, own)).collect();
     json!({

@@ -30,7 +30,7 @@ pub use cni::{can_all_text, cni_text, effect_text, effects_text};
 pub use cni_diff::{cni_diff_json, cni_diff_markdown, cni_diff_text};
 pub use codes::{code_text, codes_text, hint_text};
 pub use diagnostics::{diagnostics, summary};
-pub use diff::{SideNames, diff_github, diff_json, diff_markdown, diff_text};
+pub use diff::{DIFF_SCHEMA, SideNames, diff_github, diff_json, diff_markdown, diff_text};
 pub use dot::dot;
 pub use explain::{explain_brief, explain_markdown, explain_text};
 pub use explain_json::{EXPLAIN_SCHEMA, explain_json};
