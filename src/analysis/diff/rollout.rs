@@ -3,10 +3,10 @@
 
 use super::{Cause, DiffEnd, DiffRow, diff_in};
 use crate::analysis::world::{Options, World};
-use crate::cluster::Overlay;
+use crate::cluster::{Labels, Overlay, WorkloadId};
 use crate::manifest::{Loaded, Resource};
 use crate::net::ConnectionSet;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 /// A connection that is there before a change and after it, and not in between.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,28 +25,22 @@ pub struct Break {
 
 /// The workloads of both worlds whose pods change their labels.
 pub fn relabelled(before: &World, after: &World) -> BTreeSet<String> {
-    let labels = |world: &World, name: &str| -> Option<BTreeSet<String>> {
+    let labels = |world: &World, id: WorkloadId| -> BTreeSet<Labels> {
         let cluster = &world.cluster;
-        let id = cluster.workload_ids().find(|&id| cluster.workload_name(id) == name)?;
         let pods = cluster.workload(id).pods.iter();
         // What a controller adds to each revision is not a change by itself.
-        let own = pods.map(|&pod| {
-            let labels = &cluster.pod(pod).labels;
-            labels.filtered(|key| !key.ends_with("-hash")).to_string()
-        });
-        Some(own.collect())
+        pods.map(|&pod| cluster.pod(pod).labels.filtered(|key| !key.ends_with("-hash"))).collect()
     };
-    let names: Vec<String> =
-        before.cluster.workload_ids().map(|id| before.cluster.workload_name(id)).collect();
-    let old: Vec<(String, BTreeSet<String>)> = names
-        .into_iter()
-        .filter_map(|name| labels(before, &name).map(|own| (name, own)))
-        .filter(|(_, own)| !own.is_empty())
-        .collect();
-    let differs = |(name, own): &(String, BTreeSet<String>)| {
-        labels(after, name).is_some_and(|other| !other.is_empty() && other != *own)
+    let cluster = &after.cluster;
+    let known: HashMap<String, WorkloadId> =
+        cluster.workload_ids().map(|id| (cluster.workload_name(id), id)).collect();
+    let differs = |id: &WorkloadId| {
+        let own = labels(before, *id);
+        let other = known.get(&before.cluster.workload_name(*id)).map(|&id| labels(after, id));
+        !own.is_empty() && other.is_some_and(|other| !other.is_empty() && other != own)
     };
-    old.into_iter().filter(differs).map(|(name, _)| name).collect()
+    let ids = before.cluster.workload_ids().filter(differs);
+    ids.map(|id| before.cluster.workload_name(id)).collect()
 }
 
 fn is_policy(resource: &Resource) -> bool {
