@@ -457,7 +457,7 @@ impl Near<'_> {
                 }
                 let such = block.map(|block| format!(", such as {block}")).unwrap_or_default();
                 Some(format!(
-                    "{other} has the address of a node: let that through by an `ipBlock`{such}, or the block of all nodes"
+                    "{other} has the address of a node: let that through by an `ipBlock`{such}, one for each node that it may run on"
                 ))
             }
         }
@@ -484,13 +484,12 @@ impl Near<'_> {
             )),
             _ => {
                 let block = host_block(self.address()?);
-                let public = match (self.other(), self.direction) {
-                    (Peer::External(_), Direction::Ingress) => {
-                        "; what is meant for everybody has no `from`"
-                    }
-                    _ => "",
-                };
-                Some(format!("a block that holds it lets it through, such as `{block}`{public}"))
+                Some(match (self.other(), self.direction) {
+                    (Peer::External(_), Direction::Ingress) => format!(
+                        "if everybody is meant leave `from` out of the rule; if this address is, add `- ipBlock: {{cidr: {block}}}` to it"
+                    ),
+                    _ => format!("a block that holds it lets it through, such as `{block}`"),
+                })
             }
         }
     }
@@ -563,7 +562,7 @@ impl Near<'_> {
                 let numbered = yaml::port(protocol, number);
                 match self.name_of_port().filter(|_| self.has_plain_names()) {
                     Some(own) => hint.help(format!(
-                        "{to} calls it `{own}`: add `- port: {own}`, or the number, `- {numbered}`"
+                        "{to} calls it `{own}`: add `- port: {own}` (the number, `- {numbered}`, is opened on every pod that the rule is about)"
                     )),
                     None if pod => {
                         let declared = self.declared_ports();
@@ -630,7 +629,7 @@ impl Near<'_> {
             return hint;
         }
         hint.help(format!(
-            "open {open}: the address of a Service is translated before policies are asked"
+            "in place of {outer} open {open}: the address of a Service is translated before policies are asked"
         ))
     }
 

@@ -65,6 +65,15 @@ pub(super) fn name_resolution(
     match why {
         Some((_, Some(found))) => {
             (hint.span, hint.labels, hint.help) = (found.span, found.labels, found.help);
+            if found.code == HintCode::ServicePort {
+                // Long answers come over TCP: both, whichever was asked about.
+                let ports: Vec<String> =
+                    pod_ports(world, &dns).iter().map(|port| format!("`- {port}`")).collect();
+                hint = hint.help(format!(
+                    "in place of 53 open {}: the address of a Service is translated before policies are asked",
+                    ports.join(" and ")
+                ));
+            }
         }
         Some((Direction::Ingress, None)) => {
             hint = hint.help(format!("let {who} in at the pods of {name}"));
@@ -106,6 +115,23 @@ fn is_about_dns(words: Words<'_>, rule: RuleId, listens: u16) -> bool {
     }
 }
 
+/// What the pods behind a Service of DNS answer on, as ports of a rule.
+fn pod_ports(world: &World, dns: &Endpoint) -> Vec<String> {
+    let service = dns.service.and_then(|at| world.cluster.services.get(at));
+    let pod = dns.members.iter().find_map(|member| match member.peer {
+        Peer::Pod(id) => Some(id),
+        Peer::Node(..) | Peer::External(_) | Peer::Name(..) => None,
+    });
+    let (Some(service), Some(pod)) = (service, pod) else { return Vec::new() };
+    let mut ports: Vec<String> = Vec::new();
+    for own in service.ports.iter().filter(|own| own.port == 53) {
+        for number in world.cluster.target_ports(own, pod) {
+            ports.push(format!("{{protocol: {}, port: {number}}}", own.protocol.api_name()));
+        }
+    }
+    ports
+}
+
 /// A rule that opens what DNS needs.
 fn rule_for(world: &World, dns: &Endpoint) -> Option<String> {
     let service = world.cluster.services.get(dns.service?)?;
@@ -116,15 +142,9 @@ fn rule_for(world: &World, dns: &Endpoint) -> Option<String> {
         .flat_map(Labels::iter)
         .map(|(key, value)| yaml::pair(key, value))
         .collect();
-    let pod = dns.members.iter().find_map(|member| match member.peer {
-        Peer::Pod(id) => Some(id),
-        Peer::Node(..) | Peer::External(_) | Peer::Name(..) => None,
-    })?;
-    let mut ports: Vec<String> = Vec::new();
-    for own in service.ports.iter().filter(|own| own.port == 53) {
-        for number in world.cluster.target_ports(own, pod) {
-            ports.push(format!("{{protocol: {}, port: {number}}}", own.protocol.api_name()));
-        }
+    let ports = pod_ports(world, dns);
+    if ports.is_empty() {
+        return None;
     }
     Some(format!(
         "add to `egress`: `- {{to: [{{namespaceSelector: {}, podSelector: {{matchLabels: {{{}}}}}}}], ports: [{}]}}`",

@@ -362,7 +362,9 @@ fn disjoint(words: Words<'_>, engines: &Engines<'_>, group: &Group, found: &Trac
     };
     let declared = declared.map(|own| format!(" ({} declares {own})", short(to)));
     let mut hint = Hint::new(HintCode::DisjointPorts, text).help(format!(
-        "a connection needs both directions: open one port in both{}",
+        "a connection needs both directions: open {into} in the egress of {} as well, or {out} in the ingress of {}{}",
+        short(from),
+        short(to),
         declared.unwrap_or_default()
     ));
     for (at, set) in [(0, &out), (1, &into)] {

@@ -294,7 +294,7 @@ pub(super) fn without_rules(
                 "write `{other_type}` in place of `{listed}`, if the rules are meant to count; they do not now"
             )),
             (Some(_), true) => hint.help(format!(
-                "take `{listed}` out of `policyTypes`, or add `{key}` rules (`{key}: [{{}}]` allows everything)"
+                "add `{key}` rules for what it needs, or take `{listed}` out of `policyTypes`, which leaves its {key} open"
             )),
             (None, true) => hint.help(format!("add `policyTypes: [{other_type}]`")),
             (_, false) => hint.help(format!("add `{key}` rules for what it needs{also}")),
