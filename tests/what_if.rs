@@ -3,7 +3,7 @@
 #![expect(clippy::expect_used, reason = "helpers of tests, which say what they found")]
 
 use boon::{Compiler, Schemas};
-use kubereach::analysis::{Filter, Options, World, diff, list};
+use kubereach::analysis::{Filter, Options, RowTurn, World, diff, list};
 use kubereach::cluster::{ObjectName, Overlay};
 use kubereach::enforcement::Cni;
 use kubereach::engine::Model;
@@ -116,6 +116,10 @@ fn a_diff_is_the_difference_of_two_lists() {
             // The lists differ where the diff says so, and only then.
             assert_eq!(found.rows.is_empty(), lists[0] == lists[1], "{about}");
             changes += usize::from(!found.rows.is_empty());
+            let sure = found.rows.iter().filter(|row| row.turn() != RowTurn::Undetermined);
+            for row in sure {
+                assert!(!row.causes.is_empty(), "{about}: nothing causes {row:?}");
+            }
             let document = render::diff_json(&found, &names);
             schemas.validate(&document, schema).unwrap_or_else(|e| panic!("{about}: {e:#}"));
             for text in [

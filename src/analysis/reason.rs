@@ -7,7 +7,7 @@ use super::words::{Words, short};
 use super::world::World;
 use crate::cluster::Addresses;
 use crate::diagnostic::Span;
-use crate::engine::{Decision, DirectionTrace, Outcome, Peer, Step, Trace, Unknown};
+use crate::engine::{Decision, DirectionTrace, Outcome, Peer, PolicyTrace, Step, Trace, Unknown};
 use crate::net::{Family, IpSet};
 use crate::policy::{Direction, EffectId, PeerMatch, Peers, PolicyId, RuleId, TierName};
 
@@ -201,7 +201,18 @@ fn one(words: Words<'_>, whole: &Trace, trace: &DirectionTrace, end: &str, other
         Step::Unknown(why, rule) => {
             let (text, span) = unknown(words, *why, *rule, trace, other);
             let span = rule.map(|id| policies.rule(id).span).or(span);
-            let named = rule.map(|id| policies.rule(id).policy).into_iter().collect();
+            let named = match (rule, why) {
+                (Some(id), _) => vec![policies.rule(*id).policy],
+                // But for the node, they keep it out.
+                (None, Unknown::Placement(_)) => {
+                    let isolating = |own: &&PolicyTrace| {
+                        own.selects == Outcome::Matches
+                            && policies.policy(own.policy).isolates[direction.index()]
+                    };
+                    trace.policies.iter().filter(isolating).map(|own| own.policy).collect()
+                }
+                (None, _) => Vec::new(),
+            };
             ("unknown", text, named, *rule, span)
         }
         Step::Loopback | Step::NoCommonFamily | Step::Dropped | Step::NotAPod => {

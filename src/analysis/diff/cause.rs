@@ -6,17 +6,18 @@ use super::compare::{End, Found};
 use super::{Cause, Compared};
 use crate::cluster::AddressOwner;
 use crate::engine::reference::Flow;
-use crate::engine::{Decision, Peer, common_families, trace};
-use crate::net::{DomainName, IpSet, Protocol};
+use crate::engine::{Decision, Peer, Verdict, common_families, trace};
+use crate::net::{DomainName, Family, IpSet, Protocol};
 use crate::policy::Direction;
 
-/// What makes a difference, for one connection of it: what opens for sure, before what may.
-pub(super) fn causes(compared: &Compared<'_, '_>, found: &Found) -> Vec<Cause> {
+/// What makes a difference, for one connection of it between these stand-ins: what opens for sure, before what
+/// may.
+pub(super) fn causes(compared: &Compared<'_, '_>, found: &Found, slots: [usize; 2]) -> Vec<Cause> {
     let opens = found.after.allowed.difference(&found.before.allowed);
     let parts = found.before.differing(&found.after);
     let telling = if opens.is_empty() { &parts } else { &opens };
     let Some((protocol, port, _)) = telling.ranges().next() else { return Vec::new() };
-    let [before, after] = [0, 1].map(|side| told(compared, side, found, protocol, port));
+    let [before, after] = [0, 1].map(|side| told(compared, side, found, slots, (protocol, port)));
     let mut out = Vec::new();
     for direction in Direction::ALL {
         let of = |told: &[Reason]| -> Option<Reason> {
@@ -50,7 +51,7 @@ fn cause(compared: &Compared<'_, '_>, side: usize, reason: &Reason) -> Cause {
     let half = &compared.halves[side];
     let sources = half.sources;
     // Of isolation the policies are told, and not whom they keep out: then it is one cause for all of them.
-    let text = if reason.code == "isolated" {
+    let text = if reason.rule.is_none() {
         let words = Words { world: half.world, policies: half.policies };
         let names: Vec<String> = reason.policies.iter().map(|&id| words.policy_name(id)).collect();
         format!("isolation by {}", names.join(", "))
@@ -65,19 +66,15 @@ fn told(
     compared: &Compared<'_, '_>,
     side: usize,
     found: &Found,
-    protocol: Protocol,
-    port: u16,
+    [from, to]: [usize; 2],
+    (protocol, port): (Protocol, u16),
 ) -> Vec<Reason> {
     let half = &compared.halves[side];
     let cluster = &half.world.cluster;
-    let (Some(source), Some(destination)) =
-        (peer(compared, side, &found.source), peer(compared, side, &found.destination))
-    else {
-        return Vec::new();
-    };
-    let wanted = found.family.or(half.world.options.family);
-    let mut families = common_families(cluster, &source, &destination).into_iter();
-    let Some(family) = families.find(|&own| wanted.is_none_or(|wanted| wanted == own)) else {
+    let ends =
+        peer(compared, side, &found.source, from).zip(peer(compared, side, &found.destination, to));
+    let Some((source, destination)) = ends else { return Vec::new() };
+    let Some(family) = family(compared, side, found, &source, &destination) else {
         return Vec::new();
     };
     let flow = Flow { source, destination, family, protocol, port };
@@ -86,19 +83,92 @@ fn told(
     reasons(words, &trace(cluster, half.policies, &flow), &names[0], &names[1])
 }
 
-/// A peer that stands for an end on a side.
-fn peer(compared: &Compared<'_, '_>, side: usize, end: &End) -> Option<Peer> {
+/// The slots of two ends that stand for them (see [`peer`]); `None` if there is no difference after all: a node
+/// always reaches its own pods, and an address that is outside on one side may be that of a node on the other.
+pub(super) fn stand_ins(compared: &Compared<'_, '_>, found: &Found) -> Option<[usize; 2]> {
+    let slots = |end: &End| -> Vec<usize> {
+        match end {
+            End::Workload(_, Some(slots)) => slots.clone(),
+            End::Workload(at, None) => (0..compared.slots(*at)).collect(),
+            // One address of each family.
+            End::External(set) => {
+                let is_in = |at: &usize| !set.only(Family::ALL[*at]).is_empty();
+                (0..Family::ALL.len()).filter(is_in).collect()
+            }
+            End::Node(_) | End::Name(_) => vec![0],
+        }
+    };
+    let (from, to) = (slots(&found.source), slots(&found.destination));
+    let first = [*from.first()?, *to.first()?];
+    // Only of nodes, and of single addresses, is a pair what all are.
+    let mut all_alike = true;
+    for pair in from.iter().flat_map(|&from| to.iter().map(move |&to| [from, to])) {
+        let said = [0, 1].map(|side| verdict(compared, side, found, pair));
+        match said {
+            [Some(before), Some(after)] => {
+                let known = before.unknown.is_empty() && after.unknown.is_empty();
+                if before.apart_from(compared.apart) != after.apart_from(compared.apart) {
+                    return Some(pair);
+                }
+                all_alike &= known;
+            }
+            _ => all_alike = false,
+        }
+    }
+    let may_be_node = |end: &End| match end {
+        End::Node(_) => true,
+        End::External(set) => set.single().is_some(),
+        End::Workload(at, _) => [0, 1].into_iter().any(|side| {
+            let cluster = &compared.halves[side].world.cluster;
+            let pods = compared.matched[*at].ids[side].map(|id| &cluster.workload(id).pods);
+            pods.into_iter().flatten().any(|&pod| cluster.pod(pod).host_network)
+        }),
+        End::Name(_) => false,
+    };
+    let nothing = all_alike && (may_be_node(&found.source) || may_be_node(&found.destination));
+    (!nothing).then_some(first)
+}
+
+/// What is said of two ends on a side, with what their own node may always do; `None` where they have no family
+/// in common or one is not there.
+fn verdict(
+    compared: &Compared<'_, '_>,
+    side: usize,
+    found: &Found,
+    [from, to]: [usize; 2],
+) -> Option<Verdict> {
+    let source = peer(compared, side, &found.source, from)?;
+    let destination = peer(compared, side, &found.destination, to)?;
+    let family = family(compared, side, found, &source, &destination)?;
+    Some(compared.halves[side].model().verdict(&source, &destination, family))
+}
+
+/// A family in which two ends connect on a side.
+fn family(
+    compared: &Compared<'_, '_>,
+    side: usize,
+    found: &Found,
+    source: &Peer,
+    destination: &Peer,
+) -> Option<Family> {
+    let world = compared.halves[side].world;
+    let wanted = found.family.or(world.options.family);
+    let mut families = common_families(&world.cluster, source, destination).into_iter();
+    families.find(|&own| wanted.is_none_or(|wanted| wanted == own))
+}
+
+/// A peer that stands for an end on a side: that slot of a workload, or an address of that family.
+fn peer(compared: &Compared<'_, '_>, side: usize, end: &End, slot: usize) -> Option<Peer> {
     let cluster = &compared.halves[side].world.cluster;
     match end {
-        End::Workload(at, slots) => {
-            let pods = &cluster.workload(compared.matched[*at].ids[side]?).pods;
+        End::Workload(at, _) => {
             let own = &compared.matched[*at];
-            let slot = slots.as_ref().and_then(|slots| slots.first()).copied().unwrap_or(0);
+            let pods = &cluster.workload(own.ids[side]?).pods;
             pods.get(own.slots.get(slot)?[side]).map(|&pod| Peer::Pod(pod))
         }
         End::Node(name) => cluster.find_node(name).map(|id| Peer::Node(id, None)),
         End::External(set) => {
-            let first = set.first()?;
+            let first = set.only(*Family::ALL.get(slot)?).first()?;
             Some(match cluster.owner_of(first) {
                 Some(AddressOwner::Pod(id)) => Peer::Pod(id),
                 Some(AddressOwner::Node(id)) => Peer::Node(id, Some(first)),

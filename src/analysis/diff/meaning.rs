@@ -7,15 +7,14 @@ use crate::policy::{
     Ports, Rule,
 };
 use rayon::prelude::*;
-use rustc_hash::FxHasher;
 use std::collections::BTreeMap;
-use std::hash::{Hash, Hasher};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// A 64-bit hash of what a policy says, with the names of what it says it of: ids differ from cluster to
-/// cluster.
+/// cluster. `SipHash`, as two policies of one hash count as equal.
 fn meaning(cluster: &ClusterState, set: &PolicySet, policy: &Policy, ordered: bool) -> u64 {
     let words = Words { cluster, set };
-    let mut hasher = FxHasher::default();
+    let mut hasher = DefaultHasher::new();
     words.pods(&policy.subject).hash(&mut hasher);
     (policy.isolates, policy.counts, policy.doubt.is_some()).hash(&mut hasher);
     if ordered {
@@ -68,14 +67,14 @@ struct Words<'a> {
 }
 
 fn hashed(value: &impl Hash) -> u64 {
-    let mut hasher = FxHasher::default();
+    let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()
 }
 
 impl Words<'_> {
     fn rule(&self, rule: &Rule) -> u64 {
-        let mut hasher = FxHasher::default();
+        let mut hasher = DefaultHasher::new();
         hashed(&format!("{:?}", rule.action)).hash(&mut hasher);
         rule.doubt.is_some().hash(&mut hasher);
         if let Some(own) = &rule.own {

@@ -461,16 +461,17 @@ impl Compared<'_, '_> {
     fn rows(&self, pieces: [Vec<Piece>; 2]) -> Vec<DiffRow> {
         compare(self, pieces, self.apart)
             .into_iter()
-            .map(|found| {
-                let causes = cause::causes(self, &found);
-                DiffRow {
+            .filter_map(|found| {
+                let slots = cause::stand_ins(self, &found)?;
+                let causes = cause::causes(self, &found, slots);
+                Some(DiffRow {
                     source: self.end(&found.source),
                     destination: self.end(&found.destination),
                     family: found.family,
                     before: found.before,
                     after: found.after,
                     causes,
-                }
+                })
             })
             .collect()
     }
