@@ -129,3 +129,49 @@ fn what_git_cannot_do_is_said() {
     assert_eq!(status, Some(2), "{err}");
     assert!(err.contains("not a git repository"), "{err}");
 }
+
+#[test]
+fn a_path_that_is_on_neither_side_is_an_error_and_one_that_is_gone_a_removal() {
+    let folder = repository("paths");
+    let (code, _, told) = folder.diff(".", &["--git", "main...feature", "--", "depoly", "deploy"]);
+    assert_eq!(code, Some(2), "{told}");
+    assert!(told.contains("`depoly` on either side"), "{told}");
+    folder.git(&["rm", "-r", "-q", "deploy"]);
+    let (code, told, error) = folder.diff(".", &["--git", "HEAD", "--", "deploy"]);
+    assert_eq!(code, Some(1), "{told}{error}");
+    assert!(told.contains("- workload shop/sts/db"), "{told}");
+}
+
+#[test]
+fn what_was_not_understood_may_have_changed() {
+    let folder = repository("unread");
+    let policy = |peer: &str| {
+        format!(
+            "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {{name: db, namespace: shop}}\nspec: {{endpointSelector: {{}}, ingress: [{peer}]}}\n"
+        )
+    };
+    folder.write("a/policy.yaml", &policy(""));
+    folder.write("b/policy.yaml", &policy("{fromEntities: [all]}"));
+    for side in ["a", "b"] {
+        folder.write(&format!("{side}/workloads.yaml"), &fixture("before/workloads.yaml"));
+    }
+    let (code, told, _) = folder.diff(".", &["a", "b"]);
+    assert_eq!((code, told.contains("no change")), (Some(3), false), "{told}");
+    let (code, told, _) = folder.diff(".", &["a", "a"]);
+    assert_eq!((code, told.contains("no change")), (Some(0), true), "{told}");
+}
+
+#[test]
+fn standard_input_is_there_for_both_sides() {
+    let folder = repository("stdin");
+    let dump = fs::File::open(folder.0.join("deploy/workloads.yaml")).expect("a file");
+    let done = Command::new(env!("CARGO_BIN_EXE_kubereach"))
+        .args(["diff", "-f", "-", "--apply", "deploy/policies.yaml"])
+        .current_dir(&folder.0)
+        .stdin(dump)
+        .output()
+        .expect("kubereach");
+    let told = String::from_utf8_lossy(&done.stdout);
+    assert_eq!(done.status.code(), Some(1), "{told}");
+    assert!(!told.contains("workload shop/"), "{told}");
+}

@@ -13,7 +13,8 @@ use crate::net::ConnectionSet;
 use crate::policy::Direction;
 use crate::render::{self, Look, SideNames};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, Read, Write};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// Loads the input and reports what is wrong with it. `Err` is the status to end with.
@@ -120,7 +121,22 @@ fn load_parts(
     // Of a side that stands alone nothing is applied over anything.
     let alone = input.filename.is_empty() && rendered.is_empty();
     let files = if alone { [files, Vec::new()] } else { [rendered, files] };
-    Ok((load_texts(&paths, &over, files, &mut io::stdin()), overlay))
+    let loaded = match STDIN.get() {
+        Some(bytes) => load_texts(&paths, &over, files, &mut bytes.as_slice()),
+        None => load_texts(&paths, &over, files, &mut io::stdin()),
+    };
+    Ok((loaded, overlay))
+}
+
+/// Standard input, where more than one side needs it.
+static STDIN: OnceLock<Vec<u8>> = OnceLock::new();
+
+/// Reads standard input for all sides. One that cannot be read is told of by the side that wants it.
+pub(super) fn share_standard_input() {
+    let mut bytes = Vec::new();
+    if io::stdin().read_to_end(&mut bytes).is_ok() {
+        STDIN.get_or_init(|| bytes);
+    }
 }
 
 fn options(input: &Input, overlay: Overlay) -> Options {

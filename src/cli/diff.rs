@@ -9,13 +9,18 @@ use crate::analysis::{
 use crate::cluster::Overlay;
 use crate::enforcement::Cni;
 use crate::manifest::{
-    GitFile, InputPath, Loaded, RenderError, git_files, git_range, render_folder,
+    GitFile, InputPath, Loaded, RenderError, Resource, git_files, git_range, render_folder,
 };
 use crate::render::{self, SideNames};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 pub(super) fn run(args: &DiffArgs, global: &Global) -> Status {
     let edits = args.input.overlay.is_asked();
+    let inputs = args.input.filename.iter().chain(&args.input.overlay.apply);
+    if inputs.chain(&args.base).chain(&args.head).any(|path| path == "-") {
+        console::share_standard_input();
+    }
     match (&args.base, &args.head, &args.git, &args.to_cni) {
         (Some(base), Some(head), ..) => {
             if base == "-" && head == "-" {
@@ -89,6 +94,17 @@ fn revisions(range: &str, args: &DiffArgs) -> Result<([Side; 2], SideNames), Str
     let (base, head) = git_range(range).map_err(|error| error.to_string())?;
     let files = |revision: &str| git_files(revision, &args.paths).map_err(|e| e.to_string());
     let first = Side::Files(files(&base)?);
+    for path in &args.paths {
+        let own = std::slice::from_ref(path);
+        let is_in = |revision: &str| git_files(revision, own).map(|found| !found.is_empty());
+        let in_head = match &head {
+            Some(head) => is_in(head).map_err(|error| error.to_string())?,
+            None => Path::new(path).exists(),
+        };
+        if !in_head && !is_in(&base).map_err(|error| error.to_string())? {
+            return Err(format!("no manifest is called or below `{path}` on either side"));
+        }
+    }
     let (second, after) = if let Some(head) = &head {
         (Side::Files(files(head)?), head.clone())
     } else {
@@ -97,7 +113,10 @@ fn revisions(range: &str, args: &DiffArgs) -> Result<([Side; 2], SideNames), Str
         if paths.is_empty() {
             paths.push(".".into());
         }
-        (Side::Tree(paths), "working tree".to_owned())
+        // What the working tree has no more is removed.
+        paths.retain(|path| !matches!(path, InputPath::Path(path) if !path.exists()));
+        let side = if paths.is_empty() { Side::Files(Vec::new()) } else { Side::Tree(paths) };
+        (side, "working tree".to_owned())
     };
     // The commit that two branches have in common is called by the branch that was named.
     let before = match range.split_once("...") {
@@ -135,16 +154,34 @@ fn parts(own: &Side) -> (Vec<InputPath>, Vec<GitFile>, Option<Overlay>) {
     }
 }
 
-/// The objects of a side once more, with all edits made; `None` of standard input, which is gone.
+/// The objects of a side once more, with all edits made.
 fn reload(args: &DiffArgs, own: &Side, cni: Option<&Cni>) -> Option<Loaded> {
     let input = input_of(args, cni);
-    let stdin = |path: &InputPath| *path == InputPath::Stdin;
-    let named = args.input.filename.iter().chain(&args.input.overlay.apply).any(|own| own == "-");
-    if named || matches!(own, Side::Path(path) if stdin(path)) {
-        return None;
-    }
     let (more, files, overlay) = parts(own);
     console::load_objects(&input, &more, files, overlay).ok()
+}
+
+/// The objects of the first side that the second has no more, where both are applied over what `-f` names.
+fn left_behind(args: &DiffArgs, sides: &[Side; 2]) -> Vec<String> {
+    if args.input.filename.is_empty() || matches!(sides, [Side::AsIs, _]) {
+        return Vec::new();
+    }
+    let alone = Input { filename: Vec::new(), ..args.input.clone() };
+    let objects = |own: &Side| -> BTreeSet<String> {
+        let (more, files, _) = parts(own);
+        let loaded = console::load_objects(&alone, &more, files, Some(Overlay::default()));
+        let resources = loaded.map(|own| own.resources).unwrap_or_default();
+        let name = |own: &Resource| {
+            let (meta, (_, kind)) = (own.meta(), own.group_kind());
+            match &meta.namespace {
+                Some(namespace) => format!("{kind} {namespace}/{}", meta.name),
+                None => format!("{kind} {}", meta.name),
+            }
+        };
+        resources.iter().map(name).collect()
+    };
+    let [before, after] = [objects(&sides[0]), objects(&sides[1])];
+    before.difference(&after).cloned().collect()
 }
 
 fn compare(args: &DiffArgs, global: &Global, sides: &[Side; 2], names: &SideNames) -> Status {
@@ -160,17 +197,20 @@ fn compare(args: &DiffArgs, global: &Global, sides: &[Side; 2], names: &SideName
         return Status::Error;
     }
     let mut found = diff(before, after);
+    let left = left_behind(args, sides);
+    if !left.is_empty() {
+        console::note(&format!(
+            "{} has no more: {}; what `-f` names may hold them still, so it is not known what their end changes: delete them there, or compare without `-f`",
+            names.after,
+            left.join(", ")
+        ));
+        found.unread = true;
+    }
     let changed = relabelled(before, after);
     if !changed.is_empty() {
-        match [(&sides[0], None), (&sides[1], args.to_cni.as_ref())]
-            .map(|(own, cni)| reload(args, own, cni))
-        {
-            [Some(old), Some(new)] => {
-                found.breaks = rollout((before, &old), (after, &new), &changed);
-            }
-            _ => console::note(
-                "standard input is read once: what breaks while the change is rolled out was not looked at",
-            ),
+        let again = [(&sides[0], None), (&sides[1], args.to_cni.as_ref())];
+        if let [Some(old), Some(new)] = again.map(|(own, cni)| reload(args, own, cni)) {
+            found.breaks = rollout((before, &old), (after, &new), &changed);
         }
     }
     let ascii = console::look(global).ascii;
@@ -211,8 +251,9 @@ fn status(found: &Diff, gate: &[FailOn]) -> Status {
     let breaks = breaks && !found.breaks.is_empty();
     if internet || objects || breaks || found.rows.iter().any(fails) {
         Status::Denied
-    } else if found.rows.iter().any(|row| row.turn() == RowTurn::Undetermined)
+    } else if found.rows.iter().any(|row| row.before.unknown != row.after.unknown)
         || !found.apart.is_empty()
+        || found.unread
     {
         Status::Undetermined
     } else {
@@ -236,7 +277,8 @@ fn between_cnis(args: &DiffArgs, cni: &Cni, global: &Global) -> Status {
         DiffFormat::Md => console::print(&render::cni_diff_markdown(world, &diff)),
     }
     let known = |row: &DiffRow| row.change.turn() != Turn::Undetermined;
-    if diff.rows.is_empty() && diff.apart.is_empty() {
+    let same = diff.rows.is_empty() && diff.apart.is_empty();
+    if same || args.fail_on.contains(&FailOn::None) {
         Status::Success
     } else if diff.rows.iter().any(known) {
         Status::Denied

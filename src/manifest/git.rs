@@ -69,7 +69,10 @@ pub fn git_files(revision: &str, paths: &[String]) -> Result<Vec<GitFile>, GitEr
         };
         // A file that is named is read whatever it is called, as elsewhere.
         let named = paths.iter().any(|own| Path::new(own) == Path::new(path));
-        if mode.starts_with("100") && (named || is_manifest(Path::new(path))) {
+        // Of a hidden folder that is named too.
+        let below = paths.iter().filter_map(|own| Path::new(path).strip_prefix(own).ok());
+        let below = below.min_by_key(|below| below.as_os_str().len()).unwrap_or(Path::new(path));
+        if mode.starts_with("100") && (named || is_manifest(below)) {
             found.push((PathBuf::from(path), id.to_owned()));
         }
     }

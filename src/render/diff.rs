@@ -148,7 +148,11 @@ pub fn diff_text(diff: &Diff, names: &SideNames, ascii: bool) -> String {
         }
     }
     if rows.is_empty() {
-        out.push_str("no change: every connection is as it was\n");
+        out.push_str(nothing(
+            diff,
+            ["no change: every connection is as it was", "nothing that is known changes"],
+        ));
+        out.push('\n');
     } else {
         out.push_str(&format!("\n{}", tally(&rows)));
         match diff.opened_to_internet() {
@@ -227,8 +231,19 @@ fn objects(diff: &Diff) -> String {
     out
 }
 
+/// What to say where no row differs: for sure, or of what is known.
+fn nothing<'t>(diff: &Diff, [sure, known]: [&'t str; 2]) -> &'t str {
+    if diff.unread { known } else { sure }
+}
+
 fn notes(diff: &Diff, names: &SideNames) -> Vec<String> {
     let mut out = Vec::new();
+    if diff.unread {
+        out.push(
+            "not everything was understood (see above), and what was not may have changed"
+                .to_owned(),
+        );
+    }
     for (unenforced, name) in diff.unenforced.iter().zip([&names.before, &names.after]) {
         if *unenforced {
             out.push(format!(
@@ -307,6 +322,7 @@ pub fn diff_json(diff: &Diff, names: &SideNames) -> Value {
         "removedWorkloads": diff.removed_workloads,
         "openedToInternet": diff.opened_to_internet(),
         "notCompared": super::json::ports(&diff.apart),
+        "mayDifferUnread": diff.unread,
         "enforcementUnknown": { "before": diff.unenforced[0], "after": diff.unenforced[1] },
         "connections": rows,
         "breaks": diff.breaks.iter().map(broken).collect::<Vec<_>>(),
@@ -354,7 +370,11 @@ pub fn diff_markdown(diff: &Diff, names: &SideNames) -> String {
         }
     }
     if rows.is_empty() {
-        out.push_str("No change: every connection is as it was.\n");
+        out.push_str(nothing(
+            diff,
+            ["No change: every connection is as it was", "Nothing that is known changes"],
+        ));
+        out.push_str(".\n");
     } else {
         out.push_str(&format!("**{}**", tally(&rows)));
         match diff.opened_to_internet() {

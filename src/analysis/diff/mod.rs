@@ -21,7 +21,7 @@ pub use summary::{Ends, Joined};
 use super::list::{Filter, Length, Lister, listed_policies, outside_name};
 use super::world::World;
 use crate::cluster::{ClusterState, Namespace, WorkloadId};
-use crate::diagnostic::{Location, SourceMap};
+use crate::diagnostic::{Location, Source, SourceMap};
 use crate::engine::{Model, Verdict};
 use crate::net::{ConnectionSet, Family, IpSet};
 use crate::policy::{Direction, PolicySet};
@@ -50,6 +50,9 @@ pub struct Diff {
     pub apart: ConnectionSet,
     /// Of which side nobody knows whether anything enforces policies: what these allow is compared.
     pub unenforced: [bool; 2],
+    /// There are policies that are not in the model, and the texts of the sides are not the same: what is
+    /// undetermined on both may have changed.
+    pub unread: bool,
     /// What breaks while it is rolled out, if that was looked at.
     pub breaks: Vec<Break>,
     /// How many workloads there are on either side.
@@ -270,6 +273,7 @@ fn diff_in([before, after]: [&World; 2], sources: [&SourceMap; 2]) -> Diff {
         removed_namespaces: beyond(&spaces[0], &spaces[1]),
         apart,
         unenforced: [before, after].map(is_unenforced),
+        unread: is_unread(&halves),
         breaks: Vec::new(),
         workloads: matched.len(),
         looked_at: changed.len(),
@@ -279,6 +283,20 @@ fn diff_in([before, after]: [&World; 2], sources: [&SourceMap; 2]) -> Diff {
             sizes
         }),
     }
+}
+
+/// Whether a side holds what may be a policy and is not in the model, and their texts are not the same: what is
+/// undetermined on both sides may have changed.
+fn is_unread(halves: &[Half<'_>; 2]) -> bool {
+    fn texts<'w>(half: &Half<'w>) -> Vec<&'w [u8]> {
+        let sources = half.sources.ids().filter_map(|id| half.sources.source(id));
+        let mut texts: Vec<&[u8]> = sources.map(Source::bytes).collect();
+        texts.sort_unstable();
+        texts
+    }
+    let [a, b] = halves;
+    let blind = halves.iter().any(|half| !half.policies.blind.is_empty());
+    blind && texts(a) != texts(b)
 }
 
 /// Whether policies deny something, and nobody knows whether anything enforces that.

@@ -38,7 +38,7 @@ impl Ends {
 
     /// The ends as printed: `shop/* (3 workloads)` where they are all of a namespace, else the first few.
     pub fn name(&self, namespaces: &BTreeMap<String, usize>) -> String {
-        let mut parts: Vec<String> = Vec::new();
+        let mut parts: Vec<(bool, String)> = Vec::new();
         let mut whole: BTreeMap<&str, usize> = BTreeMap::new();
         for end in &self.0 {
             if let DiffEnd::Workload { pods: None, .. } = end {
@@ -52,24 +52,33 @@ impl Ends {
         let all: usize = whole.keys().filter(|space| is_whole(space)).count();
         if all == namespaces.len() && all > 1 {
             let count: usize = whole.values().sum();
-            parts.push(format!("every workload ({count})"));
+            parts.push((false, format!("every workload ({count})")));
         } else {
             let spaces = whole.iter().filter(|(space, _)| is_whole(space));
-            parts.extend(spaces.map(|(space, count)| format!("{space}/* ({count} workloads)")));
+            parts.extend(
+                spaces.map(|(space, count)| (false, format!("{space}/* ({count} workloads)"))),
+            );
         }
+        let mut outside = 0;
         for end in &self.0 {
             let joined = matches!(end, DiffEnd::Workload { pods: None, .. })
                 && end.namespace().is_some_and(is_whole);
             if !joined {
-                parts.push(end.name());
+                // What is outside is never left out.
+                let is_outside = matches!(end, DiffEnd::External(_) | DiffEnd::Name(_));
+                outside += usize::from(is_outside);
+                parts.push((is_outside, end.name()));
             }
         }
-        match parts.as_slice() {
-            [a, b, c, rest @ ..] if rest.len() > 1 => {
-                format!("{a}, {b}, {c} and {} more", rest.len())
-            }
-            parts => parts.join(", "),
+        let shown = outside.max(3);
+        if parts.len() > shown + 1 {
+            parts.sort_by_key(|(is_outside, _)| !is_outside);
+            let rest = parts.split_off(shown).len();
+            let parts: Vec<String> = parts.into_iter().map(|(_, name)| name).collect();
+            return format!("{} and {rest} more", parts.join(", "));
         }
+        let parts: Vec<String> = parts.into_iter().map(|(_, name)| name).collect();
+        parts.join(", ")
     }
 }
 
