@@ -72,7 +72,7 @@ impl Piece {
     /// The pieces of a row: nodes and names one by one.
     pub(super) fn of(compared: &Compared<'_, '_>, side: usize, row: &Row) -> Vec<Self> {
         let cluster = &compared.halves[side].world.cluster;
-        let not_outside = &compared.not_outside[side];
+        let not_outside = compared.not_outside;
         let ends = |end: &RowEnd| -> Vec<End> {
             match end {
                 RowEnd::Workload { id, pods } => {

@@ -329,7 +329,7 @@ fn rows(
         IpSet::blocks(alone.into_iter().map(IpNet::from))
     };
     let clusters = [&a.world.cluster, &b.world.cluster];
-    let not_outside = [beyond(clusters[1], clusters[0]), beyond(clusters[0], clusters[1])];
+    let not_outside = beyond(clusters[1], clusters[0]).union(&beyond(clusters[0], clusters[1]));
     let compared = Compared { halves, matched, places: &places, apart, not_outside: &not_outside };
     let which: Vec<usize> = changed.iter().copied().collect();
     let rows: Vec<Vec<DiffRow>> = which
@@ -451,9 +451,8 @@ pub(super) struct Compared<'c, 'w> {
     /// Where a workload of each stands among the matched ones.
     pub(super) places: &'c [BTreeMap<WorkloadId, usize>; 2],
     apart: &'c ConnectionSet,
-    /// Addresses that are outside on a side and belong to somebody on the other: what is outside on both is
-    /// compared.
-    pub(super) not_outside: &'c [IpSet; 2],
+    /// Addresses that belong to somebody on one side alone: what is outside on both is compared.
+    pub(super) not_outside: &'c IpSet,
 }
 
 impl Compared<'_, '_> {
