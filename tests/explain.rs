@@ -7,7 +7,10 @@
     reason = "helpers of tests, which say what they found"
 )]
 
+mod common;
+
 use boon::{Compiler, Schemas};
+use common::{root, scenarios};
 use kubereach::analysis::{
     Answer, Engines, Explanation, PortQuery, Scenario, World, can, explain, resolve_endpoint,
 };
@@ -17,19 +20,6 @@ use kubereach::manifest::{InputPath, load};
 use kubereach::policy::Action;
 use kubereach::render::{self, Look};
 use std::fs;
-use std::path::{Path, PathBuf};
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn scenarios() -> Vec<PathBuf> {
-    let entries = fs::read_dir(root().join("scenarios")).expect("the folder of scenarios");
-    let mut found: Vec<PathBuf> =
-        entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_dir()).collect();
-    found.sort();
-    found
-}
 
 #[test]
 fn explanations_agree_with_answers_and_with_their_schema() {

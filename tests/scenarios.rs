@@ -2,6 +2,9 @@
 
 #![expect(clippy::expect_used, reason = "helpers of tests, which say what they found")]
 
+mod common;
+
+use common::{root, scenarios};
 use kubereach::analysis::{Engines, Filter, Scenario, World, check, list, run_scenario};
 use kubereach::enforcement::{Cni, PROFILES, enforce_without, page};
 use kubereach::engine::Model;
@@ -10,19 +13,6 @@ use kubereach::policy::EffectId;
 use kubereach::render;
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn scenarios() -> Vec<PathBuf> {
-    let entries = fs::read_dir(root().join("scenarios")).expect("the folder of scenarios");
-    let mut found: Vec<PathBuf> =
-        entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_dir()).collect();
-    found.sort();
-    found
-}
 
 #[test]
 fn every_expectation_holds() {

@@ -2,24 +2,17 @@
 
 #![expect(clippy::expect_used, reason = "helpers of tests, which say what they found")]
 
+mod common;
+
 use boon::{Compiler, Schemas};
+use common::scenarios;
 use kubereach::analysis::{Filter, Options, RowTurn, World, diff, list};
 use kubereach::cluster::{ObjectName, Overlay};
 use kubereach::enforcement::Cni;
 use kubereach::engine::Model;
 use kubereach::manifest::{InputPath, Loaded, Resource, load, load_over};
 use kubereach::render::{self, SideNames};
-use std::fs;
 use std::path::{Path, PathBuf};
-
-fn scenarios() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-    let entries = fs::read_dir(folder).expect("the folder of scenarios");
-    let paths = entries.map(|entry| entry.expect("an entry").path());
-    let mut found: Vec<PathBuf> = paths.filter(|path| path.is_dir()).collect();
-    found.sort();
-    found
-}
 
 fn loaded(folder: &Path) -> Loaded {
     load(&[InputPath::Path(folder.to_path_buf())], &mut std::io::empty())

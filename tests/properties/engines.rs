@@ -43,6 +43,14 @@ pub(super) fn peers(model: &Model<'_>) -> Vec<Peer> {
     peers
 }
 
+/// A connection between some of these ends; `None` if they have no family in common.
+pub(super) fn flow(r: &mut Random, cluster: &ClusterState, peers: &[Peer]) -> Option<Flow> {
+    let (source, destination) = (r.pick(peers).clone(), r.pick(peers).clone());
+    let &family = common_families(cluster, &source, &destination).first()?;
+    let (protocol, port) = (*r.pick(&Protocol::ALL), *r.pick(&PORTS));
+    Some(Flow { source, destination, family, protocol, port })
+}
+
 /// Adds ordered tiers above and below, and firewalls beside them, as the other policy APIs have them.
 pub(super) fn add_tiers(r: &mut Random, set: &mut PolicySet) {
     for name in [TierName::Admin, TierName::Baseline, TierName::Firewall, TierName::Firewall] {
@@ -346,17 +354,7 @@ fn traces_fold_to_the_verdict() {
         let model = Model::new(&cluster, &policies);
         let peers = peers(&model);
         for _ in 0..8 {
-            let (source, destination) = (r.pick(&peers).clone(), r.pick(&peers).clone());
-            let Some(&family) = common_families(&cluster, &source, &destination).first() else {
-                continue;
-            };
-            let flow = Flow {
-                source,
-                destination,
-                family,
-                protocol: *r.pick(&Protocol::ALL),
-                port: *r.pick(&PORTS),
-            };
+            let Some(flow) = flow(&mut r, &cluster, &peers) else { continue };
             let trace = trace(&cluster, &policies, &flow);
             let folded = match &trace.shortcut {
                 Some(Step::Loopback) => Decision::Allowed,

@@ -1,15 +1,13 @@
 //! What a trace says of every selector, rule and policy tells the verdict by itself: it is folded here a
 //! third time, from its leaves.
 
-use super::clusters::{PORTS, Random, cluster};
-use super::engines::{add_tiers, habits, peers};
+use super::clusters::{Random, cluster};
+use super::engines::{add_tiers, flow, habits, peers};
 use kubereach::cluster::ClusterState;
-use kubereach::engine::reference::Flow;
 use kubereach::engine::{
     Decision, DirectionTrace, Model, Outcome, Peer, PeerMiss, PolicyTrace, RuleTrace, Step, Trace,
-    common_families, trace,
+    trace,
 };
-use kubereach::net::Protocol;
 use kubereach::policy::{
     Action, Certainty, Closed, Combine, Direction, Peers, PolicySet, Ports, TierName, compile,
 };
@@ -203,17 +201,7 @@ fn leaves_fold_to_the_verdict() {
         let model = Model::new(&cluster, &policies);
         let peers = peers(&model);
         for _ in 0..8 {
-            let (source, destination) = (r.pick(&peers).clone(), r.pick(&peers).clone());
-            let Some(&family) = common_families(&cluster, &source, &destination).first() else {
-                continue;
-            };
-            let flow = Flow {
-                source,
-                destination,
-                family,
-                protocol: *r.pick(&Protocol::ALL),
-                port: *r.pick(&PORTS),
-            };
+            let Some(flow) = flow(&mut r, &cluster, &peers) else { continue };
             let whole = trace(&cluster, &policies, &flow);
             for side in &whole.directions {
                 for peer in side.policies.iter().flat_map(|p| &p.rules).flat_map(|r| &r.peers) {
