@@ -179,18 +179,14 @@ pub(super) fn report_sides(
     let mut fine = true;
     for (world, name, only_errors) in [(before, &names.before, true), (after, &names.after, false)]
     {
-        let counts = |own: &&Diagnostic| {
-            (own.code != Code::NoObjects || both_empty) && own.severity == Severity::Error
-        };
-        let errors = world.diagnostics.iter().filter(counts).count();
+        let wanted = |own: &&Diagnostic| own.code != Code::NoObjects || both_empty;
+        let is_error = |own: &&Diagnostic| own.severity == Severity::Error;
+        let errors = world.diagnostics.iter().filter(wanted).filter(is_error).count();
         if !only_errors || errors > 0 {
-            let wanted = |own: &&Diagnostic| own.code != Code::NoObjects || both_empty;
             if errors > 0 {
                 note(&format!("of {name}:"));
             }
-            report_those(world, global, |own| {
-                wanted(own) && (!only_errors || own.severity == Severity::Error)
-            });
+            report_those(world, global, |own| wanted(own) && (!only_errors || is_error(own)));
         }
         if errors > 0 && !world.options.skip_invalid {
             fine = false;

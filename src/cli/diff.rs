@@ -9,7 +9,7 @@ use crate::analysis::{
 use crate::cluster::Overlay;
 use crate::enforcement::Cni;
 use crate::manifest::{
-    GitFile, InputPath, Loaded, RenderError, Resource, git_files, git_range, render_folder,
+    GitFile, InputPath, Loaded, RenderError, Resource, git_files, git_has, git_range, render_folder,
 };
 use crate::render::{self, SideNames};
 use std::collections::BTreeSet;
@@ -95,13 +95,12 @@ fn revisions(range: &str, args: &DiffArgs) -> Result<([Side; 2], SideNames), Str
     let files = |revision: &str| git_files(revision, &args.paths).map_err(|e| e.to_string());
     let first = Side::Files(files(&base)?);
     for path in &args.paths {
-        let own = std::slice::from_ref(path);
-        let is_in = |revision: &str| git_files(revision, own).map(|found| !found.is_empty());
+        let is_in = |revision: &str| git_has(revision, path).map_err(|error| error.to_string());
         let in_head = match &head {
-            Some(head) => is_in(head).map_err(|error| error.to_string())?,
+            Some(head) => is_in(head)?,
             None => Path::new(path).exists(),
         };
-        if !in_head && !is_in(&base).map_err(|error| error.to_string())? {
+        if !in_head && !is_in(&base)? {
             return Err(format!("no manifest is called or below `{path}` on either side"));
         }
     }

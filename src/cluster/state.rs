@@ -183,6 +183,16 @@ pub struct Service {
     pub span: Span,
 }
 
+impl Service {
+    /// Whether it sends to a pod: one of its namespace that its selector matches.
+    pub fn selects(&self, pod: &Pod) -> bool {
+        self.namespace == pod.namespace
+            && self.selector.as_ref().is_some_and(|selector| {
+                selector.iter().all(|(key, value)| pod.labels.get(key).map(|v| &**v) == Some(value))
+            })
+    }
+}
+
 /// A NetworkPolicy in its namespace.
 #[derive(Clone, Debug)]
 pub struct PolicyObject {
@@ -415,15 +425,7 @@ impl ClusterState {
 
     /// The pods that a Service sends to: those that its selector matches, in its namespace.
     pub fn service_pods(&self, service: &Service) -> Vec<PodId> {
-        let Some(selector) = &service.selector else {
-            return Vec::new();
-        };
-        self.pods_in(service.namespace)
-            .filter(|&id| {
-                let labels = &self.pod(id).labels;
-                selector.iter().all(|(key, value)| labels.get(key).map(|v| &**v) == Some(value))
-            })
-            .collect()
+        self.pods_in(service.namespace).filter(|&id| service.selects(self.pod(id))).collect()
     }
 
     /// The numbers of a Service's port on one of its pods.

@@ -51,31 +51,15 @@ fn commit(name: &str) -> Result<String, GitError> {
     Ok(String::from_utf8_lossy(&found).trim().to_owned())
 }
 
+/// Whether a revision has a manifest of this path or below it.
+pub fn git_has(revision: &str, path: &str) -> Result<bool, GitError> {
+    Ok(!listed(revision, &[path.to_owned()])?.is_empty())
+}
+
 /// The manifests of a revision below these paths, which are seen from the working folder; below all of it without
 /// any. Symbolic links and submodules are left out.
 pub fn git_files(revision: &str, paths: &[String]) -> Result<Vec<GitFile>, GitError> {
-    let commit = commit(revision)?;
-    let mut arguments = vec!["ls-tree", "-r", "-z", &commit, "--"];
-    arguments.extend(paths.iter().map(String::as_str));
-    let listed = run(&arguments, &[])?;
-    let mut found: Vec<(PathBuf, String)> = Vec::new();
-    for entry in listed.split(|&byte| byte == 0).filter(|entry| !entry.is_empty()) {
-        let entry = String::from_utf8_lossy(entry);
-        let Some((head, path)) = entry.split_once('\t') else { continue };
-        let mut words = head.split(' ');
-        let (Some(mode), Some("blob"), Some(id)) = (words.next(), words.next(), words.next())
-        else {
-            continue;
-        };
-        // A file that is named is read whatever it is called, as elsewhere.
-        let named = paths.iter().any(|own| Path::new(own) == Path::new(path));
-        // Of a hidden folder that is named too.
-        let below = paths.iter().filter_map(|own| Path::new(path).strip_prefix(own).ok());
-        let below = below.min_by_key(|below| below.as_os_str().len()).unwrap_or(Path::new(path));
-        if mode.starts_with("100") && (named || is_manifest(below)) {
-            found.push((PathBuf::from(path), id.to_owned()));
-        }
-    }
+    let found = listed(revision, paths)?;
     let ids: Vec<&str> = found.iter().map(|(_, id)| id.as_str()).collect();
     let ids = ids.join("\n") + "\n";
     let blobs = run(&["cat-file", "--batch"], ids.as_bytes())?;
@@ -93,6 +77,32 @@ pub fn git_files(revision: &str, paths: &[String]) -> Result<Vec<GitFile>, GitEr
         rest = rest.get(end + 2 + size..).unwrap_or_default();
     }
     Ok(out)
+}
+
+/// Their paths and the ids of what they hold.
+fn listed(revision: &str, paths: &[String]) -> Result<Vec<(PathBuf, String)>, GitError> {
+    let commit = commit(revision)?;
+    let mut arguments = vec!["ls-tree", "-r", "-z", &commit, "--"];
+    arguments.extend(paths.iter().map(String::as_str));
+    let listed = run(&arguments, &[])?;
+    let mut found: Vec<(PathBuf, String)> = Vec::new();
+    for entry in listed.split(|&byte| byte == 0).filter(|entry| !entry.is_empty()) {
+        let entry = String::from_utf8_lossy(entry);
+        let Some((head, path)) = entry.split_once('\t') else { continue };
+        let mut words = head.split(' ');
+        let (Some(mode), Some("blob"), Some(id)) = (words.next(), words.next(), words.next())
+        else {
+            continue;
+        };
+        // A file that is named is read whatever it is called, as elsewhere, and so is a hidden folder.
+        let below = paths.iter().filter_map(|own| Path::new(path).strip_prefix(own).ok());
+        let below = below.min_by_key(|below| below.as_os_str().len()).unwrap_or(Path::new(path));
+        let named = below.as_os_str().is_empty();
+        if mode.starts_with("100") && (named || is_manifest(below)) {
+            found.push((PathBuf::from(path), id.to_owned()));
+        }
+    }
+    Ok(found)
 }
 
 /// Runs git. An error without text is one that it was asked to be quiet about.

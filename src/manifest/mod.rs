@@ -46,7 +46,7 @@ pub use clue::{Clue, ContainerClue};
 pub use decode::nearest;
 pub use discover::InputPath;
 pub use file::Readers;
-pub use git::{GitError, GitFile, git_files, git_range};
+pub use git::{GitError, GitFile, git_files, git_has, git_range};
 pub use item::{Reason, SetAside};
 pub use load::{Loaded, load, load_over, load_text, load_text_by, load_texts, read_text};
 pub use ordered::{

@@ -38,7 +38,8 @@ impl Ends {
 
     /// The ends as printed: `shop/* (3 workloads)` where they are all of a namespace, else the first few.
     pub fn name(&self, namespaces: &BTreeMap<String, usize>) -> String {
-        let mut parts: Vec<(bool, String)> = Vec::new();
+        // What is outside is never left out.
+        let (mut inside, mut outside): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
         let mut whole: BTreeMap<&str, usize> = BTreeMap::new();
         for end in &self.0 {
             if let DiffEnd::Workload { pods: None, .. } = end {
@@ -52,33 +53,27 @@ impl Ends {
         let all: usize = whole.keys().filter(|space| is_whole(space)).count();
         if all == namespaces.len() && all > 1 {
             let count: usize = whole.values().sum();
-            parts.push((false, format!("every workload ({count})")));
+            inside.push(format!("every workload ({count})"));
         } else {
             let spaces = whole.iter().filter(|(space, _)| is_whole(space));
-            parts.extend(
-                spaces.map(|(space, count)| (false, format!("{space}/* ({count} workloads)"))),
-            );
+            inside.extend(spaces.map(|(space, count)| format!("{space}/* ({count} workloads)")));
         }
-        let mut outside = 0;
         for end in &self.0 {
-            let joined = matches!(end, DiffEnd::Workload { pods: None, .. })
-                && end.namespace().is_some_and(is_whole);
-            if !joined {
-                // What is outside is never left out.
-                let is_outside = matches!(end, DiffEnd::External(_) | DiffEnd::Name(_));
-                outside += usize::from(is_outside);
-                parts.push((is_outside, end.name()));
+            match end {
+                DiffEnd::Workload { pods: None, .. } if end.namespace().is_some_and(is_whole) => {}
+                DiffEnd::Workload { .. } | DiffEnd::Node(_) => inside.push(end.name()),
+                DiffEnd::External(_) | DiffEnd::Name(_) => outside.push(end.name()),
             }
         }
-        let shown = outside.max(3);
-        if parts.len() > shown + 1 {
-            parts.sort_by_key(|(is_outside, _)| !is_outside);
-            let rest = parts.split_off(shown).len();
-            let parts: Vec<String> = parts.into_iter().map(|(_, name)| name).collect();
-            return format!("{} and {rest} more", parts.join(", "));
+        let most = outside.len().max(3);
+        let rest = (inside.len() + outside.len()).saturating_sub(most);
+        if rest > 1 {
+            inside.truncate(most - outside.len());
+            outside.extend(inside);
+            return format!("{} and {rest} more", outside.join(", "));
         }
-        let parts: Vec<String> = parts.into_iter().map(|(_, name)| name).collect();
-        parts.join(", ")
+        inside.extend(outside);
+        inside.join(", ")
     }
 }
 

@@ -25,9 +25,9 @@ use super::world::World;
 use crate::cluster::{PodId, PortRef};
 use crate::diagnostic::{Label, Span};
 use crate::engine::reference::Flow;
-use crate::engine::{DirectionTrace, Outcome, Peer, PeerTrace, Step, Trace, trace};
+use crate::engine::{DirectionTrace, Outcome, Peer, PeerTrace, RuleTrace, Step, Trace, trace};
 use crate::net::{ConnectionSet, Protocol};
-use crate::policy::{Direction, EffectId, Peers, Ports, RuleId, TierName};
+use crate::policy::{Direction, EffectId, Peers, Ports, Rule, RuleId, TierName};
 use account::Account;
 use dns::name_resolution;
 use near::services_of;
@@ -281,13 +281,12 @@ fn labels(
     let mut out = Vec::new();
     match &trace.step {
         Step::Rule(id) | Step::Denied(id) => {
-            let all = trace.policies.iter().flat_map(|policy| &policy.rules);
             let rule = policies.rule(*id);
             let (any, verb) = match trace.direction {
                 Direction::Ingress => ("everybody", "from"),
                 Direction::Egress => ("everywhere", "to"),
             };
-            if let Some(said) = all.into_iter().find(|own| own.rule == *id) {
+            if let Some(said) = said_by(trace, *id) {
                 match &rule.peers {
                     Peers::Any => out.push(label(rule.span, format!("no `{verb}`: {any}"))),
                     Peers::Of(list) => {
@@ -297,12 +296,7 @@ fn labels(
                         }
                     }
                 }
-                if let Ports::Of(list) = &rule.ports {
-                    let at = said.ports.iter().position(|&has| has);
-                    if let Some(port) = at.and_then(|at| list.get(at)) {
-                        out.push(label(port.span, "matches".into()));
-                    }
-                }
+                out.extend(port_place(rule, said).map(|span| label(span, "matches".into())));
             }
             let subject = subject_place(policies.policy(rule.policy));
             out.push(label(subject, format!("selects {}", short(end))));
@@ -317,9 +311,7 @@ fn labels(
             }
         }
         Step::Unknown(_, id) => {
-            let mut all = trace.policies.iter().flat_map(|policy| &policy.rules);
-            let said = all.find(|rule| Some(rule.rule) == *id);
-            let peer = said.and_then(|said| {
+            let peer = id.and_then(|id| said_by(trace, id)).and_then(|said| {
                 let Peers::Of(list) = &policies.rule(said.rule).peers else { return None };
                 let doubtful = |peer: &PeerTrace| matches!(peer.outcome, Outcome::Unknown(_));
                 list.get(said.peers.iter().position(doubtful)?)
@@ -384,9 +376,18 @@ fn disjoint(words: Words<'_>, engines: &Engines<'_>, group: &Group, found: &Trac
 fn opening(words: Words<'_>, trace: &DirectionTrace) -> Option<Span> {
     let Step::Rule(id) = trace.step else { return None };
     let rule = words.policies.rule(id);
-    let all = trace.policies.iter().flat_map(|policy| &policy.rules);
-    let said = all.into_iter().find(|own| own.rule == id)?;
-    let Ports::Of(list) = &rule.ports else { return Some(rule.span) };
+    let said = said_by(trace, id)?;
+    if matches!(rule.ports, Ports::Any) { Some(rule.span) } else { port_place(rule, said) }
+}
+
+/// What a rule said in a direction.
+fn said_by(trace: &DirectionTrace, id: RuleId) -> Option<&RuleTrace> {
+    trace.policies.iter().flat_map(|policy| &policy.rules).find(|said| said.rule == id)
+}
+
+/// The first of a rule's port selectors that matches.
+fn port_place(rule: &Rule, said: &RuleTrace) -> Option<Span> {
+    let Ports::Of(list) = &rule.ports else { return None };
     let at = said.ports.iter().position(|&has| has)?;
     list.get(at).map(|port| port.span)
 }

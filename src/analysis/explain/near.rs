@@ -123,14 +123,7 @@ pub(super) fn services_of(
     pod: PodId,
 ) -> impl Iterator<Item = (usize, &Service)> {
     let own = cluster.pod(pod);
-    cluster.services.iter().enumerate().filter(move |(_, service)| {
-        service.namespace == own.namespace
-            && service.selector.as_ref().is_some_and(|selector| {
-                selector
-                    .iter()
-                    .all(|(key, value)| own.labels.get(key).is_some_and(|v| **v == *value))
-            })
-    })
+    cluster.services.iter().enumerate().filter(move |(_, service)| service.selects(own))
 }
 
 /// A direction of a connection, seen from the pod that it is about.
@@ -297,14 +290,15 @@ impl<'a> Near<'a> {
         let mut unresolved = Vec::new();
         for (at, port) in list.iter().enumerate() {
             let PortMatch::Named { protocol: own, name } = &port.matches else { continue };
-            if *own != protocol && self.declares(protocol, name, true).contains(&number) {
-                return PortMiss::Protocol(*own);
-            }
-            if *own == protocol && self.declares(protocol, name, true).contains(&number) {
-                return PortMiss::Sidecar(at);
+            if self.declares(protocol, name).contains(&number) {
+                return if *own == protocol {
+                    PortMiss::Sidecar(at)
+                } else {
+                    PortMiss::Protocol(*own)
+                };
             }
             // A name that it has by another protocol, or for another number, is there all the same.
-            let any = Protocol::ALL.iter().any(|&any| !self.declares(any, name, true).is_empty());
+            let any = Protocol::ALL.iter().any(|&any| !self.declares(any, name).is_empty());
             if !any {
                 unresolved.push(at);
             }
@@ -319,10 +313,10 @@ impl<'a> Near<'a> {
         }
     }
 
-    /// The numbers that the destination declares for a name.
-    fn declares(&self, protocol: Protocol, name: &str, sidecars: bool) -> Vec<u16> {
+    /// The numbers that the destination declares for a name, init containers included.
+    fn declares(&self, protocol: Protocol, name: &str) -> Vec<u16> {
         match &self.flow.destination {
-            Peer::Pod(pod) => self.cluster().named_ports(*pod, protocol, name, sidecars),
+            Peer::Pod(pod) => self.cluster().named_ports(*pod, protocol, name, true),
             Peer::Node(..) | Peer::External(_) | Peer::Name(..) => Vec::new(),
         }
     }
