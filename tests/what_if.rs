@@ -6,7 +6,9 @@ mod common;
 
 use boon::{Compiler, Schemas};
 use common::scenarios;
-use kubereach::analysis::{Filter, Options, RowTurn, World, diff, list};
+use kubereach::analysis::{
+    BreakEnd, Filter, Options, RowTurn, Stage, World, diff, list, relabelled, rollout,
+};
 use kubereach::cluster::{ObjectName, Overlay};
 use kubereach::enforcement::Cni;
 use kubereach::engine::Model;
@@ -132,4 +134,109 @@ fn a_diff_is_the_difference_of_two_lists() {
         }
     }
     assert!(changes > 100, "{changes}");
+}
+
+/// Two sides, each one file.
+fn sides(before: &str, after: &str) -> [Loaded; 2] {
+    [before, after].map(|text| load(&[InputPath::Stdin], &mut text.as_bytes()))
+}
+
+fn declared(loaded: Loaded) -> World {
+    World::new(loaded, Options { as_declared: true, ..Options::default() })
+}
+
+const SET: &str = "
+apiVersion: v1
+kind: Pod
+metadata:
+  name: web-NAME
+  namespace: shop
+  labels: {app: LABEL}
+  ownerReferences: [{apiVersion: apps/v1, kind: StatefulSet, name: web, controller: true, uid: u}]
+spec: {containers: [{name: c, image: i}]}
+---";
+const DATABASE: &str = "
+apiVersion: v1
+kind: Pod
+metadata: {name: db, namespace: shop, labels: {app: db}}
+spec: {containers: [{name: c, image: i}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  ingress: [{from: [{podSelector: {matchLabels: {app: web}}}], ports: [{port: 5432}]}]
+";
+
+#[test]
+fn a_pod_that_its_workload_did_not_have_is_held_against_one_that_it_had() {
+    let pod = |name: &str, label: &str| SET.replace("NAME", name).replace("LABEL", label);
+    let before = format!("{}{DATABASE}", pod("0", "web"));
+    for (label, rows) in [("web", &[][..]), ("canary", &["shop/sts/web (web-1) shop/po/db"])] {
+        let after = format!("{}{}{DATABASE}", pod("0", "web"), pod("1", label));
+        let [before, after] = sides(&before, &after).map(declared);
+        for (found, turn) in
+            [(diff(&before, &after), RowTurn::Removed), (diff(&after, &before), RowTurn::Added)]
+        {
+            let ends = found.rows.iter();
+            let ends: Vec<String> = ends
+                .map(|row| format!("{} {}", row.source.name(), row.destination.name()))
+                .collect();
+            assert_eq!(ends, rows, "{label}");
+            assert!(found.rows.iter().all(|row| row.turn() == turn), "{label}");
+        }
+    }
+}
+
+const VERSIONED: &str = "
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: APP, namespace: shop}
+spec:
+  selector: {matchLabels: {app: APP}}
+  template:
+    metadata: {labels: {app: APP, version: VERSION}}
+    spec: {containers: [{name: c, image: i}]}
+---";
+const OF_ONE_VERSION: &str = "
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db-VERSION, namespace: shop}
+spec:
+  podSelector: {matchLabels: {app: db, version: VERSION}}
+  ingress: [{from: [{podSelector: {matchLabels: {app: web, version: VERSION}}}]}]
+---";
+
+#[test]
+fn old_and_new_pods_of_two_workloads_meet_while_both_are_replaced() {
+    let policies = ["one", "two"].map(|version| OF_ONE_VERSION.replace("VERSION", version));
+    let text = |web: &str, db: &str| {
+        let pods = [("web", web), ("db", db)]
+            .map(|(app, version)| VERSIONED.replace("APP", app).replace("VERSION", version));
+        format!("{}{}", pods.concat(), policies.concat())
+    };
+    let loaded = || sides(&text("one", "one"), &text("two", "two"));
+    let [before, after] = loaded().map(declared);
+    let [old, new] = loaded();
+    assert!(diff(&before, &after).rows.is_empty());
+    let changed = relabelled(&before, &after);
+    let stages = [Stage { world: &before, loaded: &old }, Stage { world: &after, loaded: &new }];
+    let breaks = rollout(stages[0], stages[1], &changed);
+    let told: Vec<String> = breaks
+        .iter()
+        .map(|own| {
+            let sources: Vec<String> = own.sources.iter().map(BreakEnd::name).collect();
+            format!("{} > {}", sources.join(", "), own.destination.name())
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "new pods of shop/deploy/web > old pods of shop/deploy/db",
+            "old pods of shop/deploy/web > new pods of shop/deploy/db",
+        ]
+    );
+    // They break whichever policies are in force, as these are the same.
+    assert!(breaks.iter().all(|own| own.policies.is_none()));
 }

@@ -34,8 +34,8 @@ mod world;
 pub use answer::{Answer, CanAnswer, Group};
 pub use cni_diff::{CniDiff, DiffChange, DiffRow, RuleDiff, Turn, cni_diff};
 pub use diff::{
-    Break, Cause as DiffCause, Diff, DiffEnd, DiffRow as WorldDiffRow, Ends, Joined, RowTurn, diff,
-    relabelled, rollout,
+    Break, BreakEnd, Cause as DiffCause, Diff, DiffEnd, DiffRow as WorldDiffRow, Ends, Generation,
+    Joined, RowTurn, Stage, diff, relabelled, rollout,
 };
 pub use divergence::{Cause, Divergence, Engines};
 pub use endpoint::{Endpoint, EndpointError, Member, Scope, parse_resolution, resolve_endpoint};

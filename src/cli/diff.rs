@@ -4,7 +4,7 @@ use super::Status;
 use super::args::{DiffArgs, DiffFormat, FailOn, Global, Input};
 use super::console;
 use crate::analysis::{
-    Diff, DiffRow, RowTurn, Turn, World, WorldDiffRow, cni_diff, diff, relabelled, rollout,
+    Diff, DiffRow, RowTurn, Stage, Turn, World, WorldDiffRow, cni_diff, diff, relabelled, rollout,
 };
 use crate::cluster::Overlay;
 use crate::enforcement::Cni;
@@ -209,7 +209,9 @@ fn compare(args: &DiffArgs, global: &Global, sides: &[Side; 2], names: &SideName
     if !changed.is_empty() {
         let again = [(&sides[0], None), (&sides[1], args.to_cni.as_ref())];
         if let [Some(old), Some(new)] = again.map(|(own, cni)| reload(args, own, cni)) {
-            found.breaks = rollout((before, &old), (after, &new), &changed);
+            let (before, after) =
+                (Stage { world: before, loaded: &old }, Stage { world: after, loaded: &new });
+            found.breaks = rollout(before, after, &changed);
         }
     }
     let ascii = console::look(global).ascii;

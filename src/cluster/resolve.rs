@@ -397,8 +397,8 @@ fn plan_pods(
             }
             continue;
         }
-        let shape = pod.shape;
-        draft.pods.push(DraftPod { name, via, shape, node, addresses, stand_in: false, span });
+        let (shape, stand_in) = (pod.shape, pod.stand_in);
+        draft.pods.push(DraftPod { name, via, shape, node, addresses, stand_in, span });
     }
     state.finished.sort_by(|a, b| (a.namespace, &a.name).cmp(&(b.namespace, &b.name)));
     plan

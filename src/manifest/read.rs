@@ -269,7 +269,15 @@ fn pod(out: &mut Collected, root: &Place<'_>, object: core::Pod) -> Option<Resou
     let addresses = read(ips, status.pod_ip, "podIP");
     let ips = status.host_ips.unwrap_or_default().into_iter().map(|ip| ip.ip).collect();
     let host_addresses = read(ips, status.host_ip, "hostIP");
-    Some(Resource::Pod(PodResource { meta, shape, node, finished, addresses, host_addresses }))
+    Some(Resource::Pod(PodResource {
+        meta,
+        shape,
+        node,
+        finished,
+        addresses,
+        host_addresses,
+        stand_in: false,
+    }))
 }
 
 /// What the kinds with a pod template have in common.

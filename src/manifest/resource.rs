@@ -251,6 +251,8 @@ pub struct PodResource {
     pub addresses: AddressList,
     /// `status.hostIPs`, else `status.hostIP`.
     pub host_addresses: AddressList,
+    /// It stands for several pods alike, as that of a template does; none that is read does.
+    pub stand_in: bool,
 }
 
 /// An object with a pod template.

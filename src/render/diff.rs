@@ -2,7 +2,9 @@
 
 use super::style::{bold, dim, loud, verdict};
 use super::table::{self, cell, count, escape};
-use crate::analysis::{Break, Diff, DiffCause, DiffEnd, Joined, RowTurn, WorldDiffRow};
+use crate::analysis::{
+    Break, BreakEnd, Diff, DiffCause, DiffEnd, Generation, Joined, RowTurn, WorldDiffRow,
+};
 use crate::engine::Verdict;
 use crate::net::ConnectionSet;
 use serde_json::{Value, json};
@@ -181,11 +183,11 @@ fn breaks(diff: &Diff, names: &SideNames, arrow: &str) -> String {
     for own in &diff.breaks {
         let mark = verdict("denied").replace("denied", "!");
         out.push_str(&format!(
-            "{mark} {} {arrow} {}  {} breaks: {}\n",
-            own.source.name(),
+            "{mark} {} {arrow} {}  {} breaks {}\n",
+            sources(own),
             own.destination.name(),
             ports(&own.ports),
-            when(own)
+            under(own)
         ));
         for cause in &own.causes {
             let place = place_of(own, cause, names).map(|place| format!("  {}", dim(&place)));
@@ -195,14 +197,25 @@ fn breaks(diff: &Diff, names: &SideNames, arrow: &str) -> String {
     out
 }
 
-fn when(own: &Break) -> &'static str {
-    if own.new_pods { "new pods under the old policies" } else { "old pods under the new policies" }
+/// The first few sources.
+fn sources(own: &Break) -> String {
+    let names: Vec<String> = own.sources.iter().map(BreakEnd::name).collect();
+    match names.len().saturating_sub(3) {
+        0 | 1 => names.join(", "),
+        more => format!("{} and {more} more", names[..3].join(", ")),
+    }
 }
 
-/// Of new pods it is the old policies that stand in the way.
+fn under(own: &Break) -> String {
+    let policies =
+        own.policies.map_or("the old and the new".to_owned(), |own| format!("the {}", own.word()));
+    format!("under {policies} policies")
+}
+
+/// Where a policy stands, with the revision if that is not the one at hand.
 fn place_of(own: &Break, cause: &DiffCause, names: &SideNames) -> Option<String> {
     let place = cause.place.as_ref()?;
-    Some(if own.new_pods && names.revisions {
+    Some(if own.policies == Some(Generation::Old) && names.revisions {
         format!("{place} at {}", names.before)
     } else {
         place.to_string()
@@ -338,12 +351,16 @@ fn broken(own: &Break) -> Value {
         })
         .collect();
     json!({
-        "source": end(&own.source),
-        "destination": end(&own.destination),
+        "sources": own.sources.iter().map(break_end).collect::<Vec<_>>(),
+        "destination": break_end(&own.destination),
         "ports": super::json::ports(&own.ports),
-        "when": if own.new_pods { "new-pods-under-old-policies" } else { "old-pods-under-new-policies" },
+        "policies": own.policies.map(Generation::word),
         "causes": causes,
     })
+}
+
+fn break_end(own: &BreakEnd) -> Value {
+    json!({ "end": end(&own.end), "pods": own.pods.map(Generation::word) })
 }
 
 /// A comment on GitHub holds so many characters.
@@ -406,11 +423,11 @@ pub fn diff_markdown(diff: &Diff, names: &SideNames) -> String {
         out.push_str("\nWhile pods are replaced, old and new ones under old and new policies:\n\n");
         for own in diff.breaks.iter().take(20) {
             out.push_str(&format!(
-                "- {} → {} breaks on {}: {}\n",
-                escape(&own.source.name()),
+                "- {} → {} breaks on {} {}\n",
+                escape(&sources(own)),
                 escape(&own.destination.name()),
                 ports(&own.ports),
-                when(own)
+                under(own)
             ));
         }
         if diff.breaks.len() > 20 {
@@ -521,11 +538,11 @@ pub fn diff_github(diff: &Diff) -> String {
     }
     for own in &diff.breaks {
         let text = format!(
-            "{} → {} breaks on {} while pods are replaced: {}",
-            own.source.name(),
+            "{} → {} breaks on {} {} while pods are replaced",
+            sources(own),
             own.destination.name(),
             ports(&own.ports),
-            when(own)
+            under(own)
         );
         out.push_str(&format!("::warning title=reachability breaks::{}\n", data(&text)));
     }

@@ -307,6 +307,7 @@ pub(crate) fn parts(r: &mut Random) -> Parts {
             finished: r.one_in(12),
             addresses: addresses.into(),
             host_addresses: AddressList::new(),
+            stand_in: false,
         }));
     }
     for at in 0..=r.below(6) {

@@ -99,10 +99,12 @@ pub(super) fn stand_ins(compared: &Compared<'_, '_>, found: &Found) -> Option<[u
         }
     };
     let (from, to) = (slots(&found.source), slots(&found.destination));
-    let first = [*from.first()?, *to.first()?];
+    let pairs = from.iter().flat_map(|&from| to.iter().map(move |&to| [from, to]));
+    let pairs: Vec<[usize; 2]> = pairs.filter(|&pair| !is_one_pod(compared, found, pair)).collect();
+    let first = *pairs.first()?;
     // Only of nodes, and of single addresses, is a pair what all are.
     let mut all_alike = true;
-    for pair in from.iter().flat_map(|&from| to.iter().map(move |&to| [from, to])) {
+    for pair in pairs {
         let said = [0, 1].map(|side| verdict(compared, side, found, pair));
         match said {
             [Some(before), Some(after)] => {
@@ -127,6 +129,16 @@ pub(super) fn stand_ins(compared: &Compared<'_, '_>, found: &Found) -> Option<[u
     };
     let nothing = all_alike && (may_be_node(&found.source) || may_be_node(&found.destination));
     (!nothing).then_some(first)
+}
+
+/// Whether one pod stands for both ends on a side: then there is no connection there to compare with.
+fn is_one_pod(compared: &Compared<'_, '_>, found: &Found, [from, to]: [usize; 2]) -> bool {
+    [0, 1].into_iter().any(|side| {
+        let source = peer(compared, side, &found.source, from);
+        let cluster = &compared.halves[side].world.cluster;
+        matches!(source, Some(Peer::Pod(id)) if !cluster.pod(id).stand_in)
+            && source == peer(compared, side, &found.destination, to)
+    })
 }
 
 /// What is said of two ends on a side, with what their own node may always do; `None` where they have no family
@@ -164,7 +176,7 @@ fn peer(compared: &Compared<'_, '_>, side: usize, end: &End, slot: usize) -> Opt
         End::Workload(at, _) => {
             let own = &compared.matched[*at];
             let pods = &cluster.workload(own.ids[side]?).pods;
-            pods.get(own.slots.get(slot)?[side]).map(|&pod| Peer::Pod(pod))
+            pods.get(own.slots.get(slot)?.places[side]).map(|&pod| Peer::Pod(pod))
         }
         End::Node(name) => cluster.find_node(name).map(|id| Peer::Node(id, None)),
         End::External(set) => {

@@ -81,8 +81,8 @@ impl Piece {
                     let Some(pods) = pods else { return vec![End::Workload(at, None)] };
                     let slots = compared.matched[at].slots.iter().enumerate();
                     let own: Vec<usize> = slots
-                        .filter(|(_, places)| {
-                            all.get(places[side]).is_some_and(|pod| pods.contains(pod))
+                        .filter(|(_, own)| {
+                            all.get(own.places[side]).is_some_and(|pod| pods.contains(pod))
                         })
                         .map(|(slot, _)| slot)
                         .collect();

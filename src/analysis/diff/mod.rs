@@ -15,12 +15,12 @@ mod meaning;
 mod rollout;
 mod summary;
 
-pub use rollout::{Break, relabelled, rollout};
+pub use rollout::{Break, BreakEnd, Generation, Stage, relabelled, rollout};
 pub use summary::{Ends, Joined};
 
 use super::list::{Filter, Length, Lister, listed_policies, outside_name};
 use super::world::World;
-use crate::cluster::{ClusterState, Namespace, WorkloadId};
+use crate::cluster::{ClusterState, Namespace, Pod, WorkloadId};
 use crate::diagnostic::{Location, Source, SourceMap};
 use crate::engine::{Model, Verdict};
 use crate::net::{ConnectionSet, Family, IpSet};
@@ -29,7 +29,7 @@ use compare::{Piece, compare};
 use ipnet::IpNet;
 use meaning::{same_dataplane, unequal};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::OnceLock;
 
@@ -205,38 +205,75 @@ pub(super) struct Matched {
     pub(super) name: String,
     /// Its id in each.
     pub(super) ids: [Option<WorkloadId>; 2],
-    /// The places, among its pods on either side, of pods that are compared with each other; one side's alone
-    /// where it is only there.
-    pub(super) slots: Vec<[usize; 2]>,
+    /// Its pods that are compared with each other; where it is on one side alone, all of them.
+    pub(super) slots: Vec<Slot>,
 }
 
-/// Which pods of a workload are compared: those of one name; where no name is the same (they have been made
-/// anew), those of one place, the last one standing for any more.
-fn slots(halves: &[Half<'_>; 2], ids: [Option<WorkloadId>; 2]) -> Vec<[usize; 2]> {
-    let names = [0, 1].map(|side: usize| -> Vec<&str> {
+/// Two pods of a workload that are compared with each other.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slot {
+    /// Their places among the workload's pods on either side.
+    pub(super) places: [usize; 2],
+    /// The side whose pod it is named by.
+    named: usize,
+}
+
+/// Which pods of a workload are compared: those of one name; then, by place, those whose name is on one side
+/// alone (they have been made anew). What has no such counterpart (a canary, a workload that grows) is held
+/// against the likest pod of the other side, and keeps its name.
+fn slots(halves: &[Half<'_>; 2], ids: [Option<WorkloadId>; 2]) -> Vec<Slot> {
+    let pods = [0, 1].map(|side: usize| -> Vec<&Pod> {
         let cluster = &halves[side].world.cluster;
         let pods = ids[side].map(|id| cluster.workload(id).pods.as_slice()).unwrap_or_default();
-        pods.iter().map(|&pod| &*cluster.pod(pod).name).collect()
+        pods.iter().map(|&pod| cluster.pod(pod)).collect()
     });
-    let [old, new] = &names;
-    if old == new {
-        return (0..old.len()).map(|at| [at, at]).collect();
+    let [old, new] = &pods;
+    let slot = |places: [usize; 2]| Slot { places, named: usize::from(!new.is_empty()) };
+    let alike = |a: &Pod, b: &Pod| a.name == b.name;
+    let same_names = old.len() == new.len() && old.iter().zip(new).all(|(a, b)| alike(a, b));
+    if same_names || old.is_empty() || new.is_empty() {
+        return (0..old.len().max(new.len())).map(|at| slot([at, at])).collect();
     }
-    if old.is_empty() || new.is_empty() {
-        return (0..old.len().max(new.len())).map(|at| [at, at]).collect();
-    }
-    let known: BTreeMap<&str, usize> =
-        old.iter().enumerate().map(|(at, name)| (*name, at)).collect();
-    let same: Vec<[usize; 2]> = new
+    let places = [old, new].map(|pods| -> HashMap<&str, usize> {
+        pods.iter().enumerate().map(|(at, pod)| (&*pod.name, at)).collect()
+    });
+    let mut out: Vec<Slot> = new
         .iter()
         .enumerate()
-        .filter_map(|(at, name)| known.get(name).map(|&before| [before, at]))
+        .filter_map(|(at, pod)| places[0].get(&*pod.name).map(|&before| slot([before, at])))
         .collect();
-    if !same.is_empty() {
-        return same;
+    let alone = [0, 1].map(|side: usize| -> Vec<usize> {
+        let own = pods[side].iter().enumerate();
+        own.filter(|(_, pod)| !places[1 - side].contains_key(&*pod.name))
+            .map(|(at, _)| at)
+            .collect()
+    });
+    let [mut before, mut after] = alone;
+    before.retain(|&first| {
+        let Some(like) = after.iter().position(|&at| is_like(old[first], new[at])) else {
+            return true;
+        };
+        out.push(slot([first, after.remove(like)]));
+        false
+    });
+    out.extend(before.iter().zip(&after).map(|(&first, &second)| slot([first, second])));
+    let paired = before.len().min(after.len());
+    for (side, alone) in [before, after].iter().enumerate() {
+        for &at in &alone[paired..] {
+            let own = pods[side][at];
+            let likest = pods[1 - side].iter().position(|other| is_like(own, other));
+            let mut places = [at, at];
+            places[1 - side] = likest.unwrap_or(pods[1 - side].len() - 1);
+            out.push(Slot { places, named: side });
+        }
     }
-    let count = old.len().max(new.len());
-    (0..count).map(|at| [at.min(old.len() - 1), at.min(new.len() - 1)]).collect()
+    out
+}
+
+/// Whether policies can tell two pods of a workload apart by nothing but their addresses and their revision.
+fn is_like(a: &Pod, b: &Pod) -> bool {
+    let labels = |pod: &Pod| pod.labels.filtered(|key| !key.ends_with("-hash"));
+    a.host_network == b.host_network && a.ports == b.ports && labels(a) == labels(b)
 }
 
 /// Compares two worlds.
@@ -252,8 +289,12 @@ fn diff_in([before, after]: [&World; 2], sources: [&SourceMap; 2]) -> Diff {
     let matched = matched(&halves);
     let changed = may_differ(&halves, &matched);
     let apart = halves[0].maybe_dropped().union(halves[1].maybe_dropped());
-    let rows =
-        if changed.is_empty() { Vec::new() } else { rows(&halves, &matched, &changed, &apart) };
+    // Where nothing can differ, nothing is left out of the comparison either.
+    let (rows, apart) = if changed.is_empty() {
+        (Vec::new(), ConnectionSet::empty())
+    } else {
+        (rows(&halves, &matched, &changed, &apart), apart)
+    };
     let only = |side: usize| {
         let own = matched.iter().filter(|own| own.ids[1 - side].is_none());
         own.map(|own| own.name.clone()).collect::<Vec<String>>()
@@ -498,13 +539,13 @@ impl Compared<'_, '_> {
         self.matched[at].slots.len()
     }
 
-    /// The name of a pod, of the second side where it is there.
+    /// The name of a pod, of the second side where it is one of that side.
     fn pod_name(&self, at: usize, slot: usize) -> Option<String> {
         let own = &self.matched[at];
-        let side = usize::from(own.ids[1].is_some());
-        let cluster = &self.halves[side].world.cluster;
-        let pods = &cluster.workload(own.ids[side]?).pods;
-        let pod = pods.get(own.slots.get(slot)?[side])?;
+        let Slot { places, named } = *own.slots.get(slot)?;
+        let cluster = &self.halves[named].world.cluster;
+        let pods = &cluster.workload(own.ids[named]?).pods;
+        let pod = pods.get(places[named])?;
         Some(cluster.pod(*pod).name.to_string())
     }
 

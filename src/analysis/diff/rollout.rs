@@ -3,24 +3,79 @@
 
 use super::{Cause, DiffEnd, DiffRow, diff_in};
 use crate::analysis::world::{Options, World};
-use crate::cluster::{Labels, Overlay, WorkloadId};
-use crate::manifest::{Loaded, Resource};
+use crate::cluster::{Addresses, ClusterState, Labels, Overlay, PodId, WorkloadId};
+use crate::manifest::{AddressList, Digest, Loaded, Meta, Owner, PodResource, PodShape, Resource};
 use crate::net::ConnectionSet;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// A connection that is there before a change and after it, and not in between.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Break {
-    /// Who connects.
-    pub source: DiffEnd,
+    /// Whose policies are in force; `None` if it breaks under either.
+    pub policies: Option<Generation>,
     /// To whom.
-    pub destination: DiffEnd,
+    pub destination: BreakEnd,
+    /// Who connects.
+    pub sources: BTreeSet<BreakEnd>,
     /// On which ports.
     pub ports: ConnectionSet,
-    /// Whether it is new pods under old policies that cannot; else old pods under new policies.
-    pub new_pods: bool,
     /// What stands in the way.
     pub causes: Vec<Cause>,
+}
+
+/// What was there before a change, or what comes with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Generation {
+    /// Before.
+    Old,
+    /// After.
+    New,
+}
+
+/// An end of a connection while pods are replaced.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BreakEnd {
+    /// The end.
+    pub end: DiffEnd,
+    /// Which of its pods, where old and new ones stand side by side and it is not about both.
+    pub pods: Option<Generation>,
+}
+
+impl BreakEnd {
+    /// The end as printed: `old pods of shop/deploy/web`.
+    pub fn name(&self) -> String {
+        match self.pods {
+            None => self.end.name(),
+            Some(own) => format!("{} pods of {}", own.word(), self.end.name()),
+        }
+    }
+}
+
+impl Generation {
+    /// `old` or `new`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Old => "old",
+            Self::New => "new",
+        }
+    }
+
+    fn other(self) -> Self {
+        match self {
+            Self::Old => Self::New,
+            Self::New => Self::Old,
+        }
+    }
+
+    /// What the names of pods end with that are put beside those of the other generation; no name of a pod
+    /// holds a space.
+    fn mark(self) -> &'static str {
+        match self {
+            Self::Old => " (old)",
+            Self::New => " (new)",
+        }
+    }
 }
 
 /// The workloads of both worlds whose pods change their labels.
@@ -50,63 +105,175 @@ fn is_policy(resource: &Resource) -> bool {
     )
 }
 
-/// The worlds in between: the policies of the one with the pods of the other. What was loaded is that of
-/// `before` and of `after`, with all edits made.
-fn between(before: (&World, &Loaded), after: (&World, &Loaded)) -> [World; 2] {
-    [(before, after), (after, before)].map(|((policies, of_policies), (pods, of_pods))| {
-        let own = of_policies.resources.iter().filter(|own| is_policy(own)).cloned();
-        let others = of_pods.resources.iter().filter(|own| !is_policy(own)).cloned();
-        let resources = own.chain(others).collect();
-        let loaded =
-            Loaded { resources, set_aside: of_policies.set_aside.clone(), ..Loaded::default() };
-        let options = Options {
-            cni: policies.cni.clone(),
-            distribution: None,
-            as_declared: policies.cni.is_none(),
-            overlay: Overlay::default(),
-            ..pods.options.clone()
-        };
-        World::new(loaded, options)
-    })
+/// One side of a change: what it is, and what it is made of, with all edits made.
+#[derive(Clone, Copy)]
+pub struct Stage<'w> {
+    /// The side.
+    pub world: &'w World,
+    /// Its objects.
+    pub loaded: &'w Loaded,
 }
 
-/// The connections of relabelled workloads that break in between.
-pub fn rollout(
-    before: (&World, &Loaded),
-    after: (&World, &Loaded),
-    relabelled: &BTreeSet<String>,
-) -> Vec<Break> {
+/// The world in between that has the policies of one stage, and beside the pods of the other one those that the
+/// relabelled workloads have in the first.
+fn between(
+    policies: Stage<'_>,
+    pods: Stage<'_>,
+    own: Generation,
+    names: &BTreeSet<String>,
+) -> World {
+    let cluster = &policies.world.cluster;
+    let relabelled =
+        cluster.workload_ids().filter(|&id| names.contains(&cluster.workload_name(id)));
+    let beside = relabelled
+        .flat_map(|id| &cluster.workload(id).pods)
+        .map(|&pod| Resource::Pod(beside(cluster, &pods.world.cluster, pod, own)));
+    let resources = policies.loaded.resources.iter().filter(|own| is_policy(own));
+    let resources = resources.chain(pods.loaded.resources.iter().filter(|own| !is_policy(own)));
+    let loaded = Loaded {
+        resources: resources.cloned().chain(beside).collect(),
+        set_aside: policies.loaded.set_aside.clone(),
+        ..Loaded::default()
+    };
+    let options = Options {
+        cni: policies.world.cni.clone(),
+        distribution: None,
+        as_declared: policies.world.cni.is_none(),
+        overlay: Overlay::default(),
+        ..pods.world.options.clone()
+    };
+    World::new(loaded, options)
+}
+
+/// A pod as it stands beside those of the other generation.
+fn beside(
+    cluster: &ClusterState,
+    others: &ClusterState,
+    id: PodId,
+    own: Generation,
+) -> PodResource {
+    let pod = cluster.pod(id);
+    let workload = cluster.workload(pod.workload);
+    // An address that a pod of the other generation has is given to one after the other.
+    let addresses = match &pod.addresses {
+        Addresses::Known(all) if all.iter().all(|&own| others.owner_of(own).is_none()) => {
+            all.clone()
+        }
+        _ => AddressList::default(),
+    };
+    PodResource {
+        meta: Meta {
+            name: format!("{}{}", pod.name, own.mark()).into(),
+            namespace: Some(Arc::clone(&cluster.namespace(pod.namespace).name)),
+            owner: Some(Owner {
+                group: Arc::clone(&workload.group),
+                kind: Arc::clone(&workload.kind),
+                name: Arc::clone(&workload.name),
+            }),
+            labels: pod.labels.clone(),
+            span: pod.span,
+            digest: Digest::Known(0),
+        },
+        shape: PodShape {
+            labels: pod.labels.clone(),
+            host_network: pod.host_network,
+            ports: Arc::clone(&pod.ports),
+        },
+        node: pod.node.map(|node| Arc::clone(&cluster.node(node).name)),
+        finished: false,
+        addresses,
+        host_addresses: AddressList::default(),
+        stand_in: pod.stand_in,
+    }
+}
+
+/// The connections of relabelled workloads that break in between: those that are there before and after, and that
+/// the policies of either stage deny to some pair of old and new pods.
+pub fn rollout(before: Stage<'_>, after: Stage<'_>, relabelled: &BTreeSet<String>) -> Vec<Break> {
     let is_about = |row: &DiffRow| {
         let own = |end: &DiffEnd| matches!(end, DiffEnd::Workload { name, .. } if relabelled.contains(name));
         own(&row.source) || own(&row.destination)
     };
-    let mut out = Vec::new();
-    for (middle, new_pods) in between(before, after).iter().zip([true, false]) {
-        // Its policies stand where those of one of the sides do.
-        let policies = if new_pods { before.0 } else { after.0 };
-        let sources = [&before.0.sources, &policies.sources, &after.0.sources];
-        let first = diff_in([before.0, middle], [sources[0], sources[1]]);
-        let second = diff_in([middle, after.0], [sources[1], sources[2]]);
-        for row in first.rows.iter().filter(|row| is_about(row)) {
-            let closes = row.closes();
-            if closes.is_empty() {
-                continue;
-            }
-            for later in &second.rows {
-                let Some((source, destination)) = overlap(row, later) else { continue };
-                let ports = closes.intersection(&later.opens());
+    let mut found: BTreeMap<(Generation, BreakEnd, ConnectionSet, Vec<Cause>), BTreeSet<BreakEnd>> =
+        BTreeMap::new();
+    for own in [Generation::Old, Generation::New] {
+        let (policies, pods) =
+            if own == Generation::Old { (before, after) } else { (after, before) };
+        let middle = between(policies, pods, own, relabelled);
+        // Both have the middle on the second side, after which ends are named; its policies stand where those of
+        // one of the stages do.
+        let closed = [before, after].map(|stage| {
+            let sources = [&stage.world.sources, &policies.world.sources];
+            diff_in([stage.world, &middle], sources).rows
+        });
+        for first in closed[0].iter().filter(|row| is_about(row)) {
+            for second in &closed[1] {
+                let Some((source, destination)) = overlap(first, second) else { continue };
+                let ports = first.closes().intersection(&second.closes());
                 if ports.is_empty() {
                     continue;
                 }
                 // A rule that is gone for others stands in nobody's way.
-                let causes = row.causes.iter().filter(|cause| cause.after).cloned();
-                out.push(Break { source, destination, ports, new_pods, causes: causes.collect() });
+                let causes = first.causes.iter().filter(|cause| cause.after).cloned().collect();
+                let [source, destination] =
+                    [source, destination].map(|end| generation(&middle.cluster, end, own));
+                found.entry((own, destination, ports, causes)).or_default().insert(source);
             }
         }
     }
+    let one = |((policies, destination, ports, causes), sources)| Break {
+        policies: Some(policies),
+        destination,
+        sources,
+        ports,
+        causes,
+    };
+    under_either(found.into_iter().map(one).collect())
+}
+
+/// What breaks under the policies of both is told once, with the places of the new ones.
+fn under_either(found: Vec<Break>) -> Vec<Break> {
+    let (old, mut new): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|own| own.policies == Some(Generation::Old));
+    let mut out = Vec::new();
+    for own in old {
+        let same = new.iter_mut().find(|other| {
+            (&other.destination, &other.sources, &other.ports)
+                == (&own.destination, &own.sources, &own.ports)
+        });
+        match same {
+            Some(other) => other.policies = None,
+            None => out.push(own),
+        }
+    }
+    out.extend(new);
     out.sort();
-    out.dedup();
     out
+}
+
+/// Tells of which generation the pods of an end are, in a world in which those that were put beside the others are
+/// marked.
+fn generation(middle: &ClusterState, end: DiffEnd, beside: Generation) -> BreakEnd {
+    let DiffEnd::Workload { name, pods: Some(pods) } = &end else {
+        return BreakEnd { end, pods: None };
+    };
+    let mark = beside.mark();
+    let marked = pods.iter().filter(|pod| pod.ends_with(mark)).count();
+    let own = match marked {
+        0 => beside.other(),
+        all if all == pods.len() => beside,
+        _ => return BreakEnd { end, pods: None },
+    };
+    let id = middle.workload_ids().find(|&id| middle.workload_name(id) == *name);
+    let all: Vec<&str> = id
+        .map(|id| middle.workload(id).pods.iter().map(|&pod| &*middle.pod(pod).name).collect())
+        .unwrap_or_default();
+    // Of a workload that is not relabelled there is one generation.
+    let both = all.iter().any(|pod| pod.ends_with(mark));
+    let alike = all.iter().filter(|pod| pod.ends_with(mark) == (own == beside)).count();
+    let bare = pods.iter().map(|pod| pod.strip_suffix(mark).unwrap_or(pod).to_owned()).collect();
+    let pods = (alike != pods.len()).then_some(bare);
+    BreakEnd { end: DiffEnd::Workload { name: name.clone(), pods }, pods: both.then_some(own) }
 }
 
 /// The ends that two rows have in common.
@@ -129,8 +296,10 @@ fn overlap(a: &DiffRow, b: &DiffRow) -> Option<(DiffEnd, DiffEnd)> {
                 (Some(own), Some(others)) => {
                     let both: Vec<String> =
                         own.iter().filter(|pod| others.contains(pod)).cloned().collect();
-                    // Made anew they have other names: then they are the workload's all the same.
-                    (!both.is_empty()).then_some(both)
+                    if both.is_empty() {
+                        return None;
+                    }
+                    Some(both)
                 }
             };
             Some(DiffEnd::Workload { name: name.clone(), pods })

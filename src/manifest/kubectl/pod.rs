@@ -64,6 +64,7 @@ pub(super) fn read<'t, C: Cursor<'t>>(
         finished: status.finished,
         addresses: status.addresses,
         host_addresses: status.host_addresses,
+        stand_in: false,
     })
 }
 
