@@ -10,9 +10,9 @@
 mod common;
 
 use boon::{Compiler, Schemas};
-use common::{root, scenarios};
+use common::{expected, root, scenarios};
 use kubereach::analysis::{
-    Answer, Engines, Explanation, PortQuery, Scenario, World, can, explain, resolve_endpoint,
+    Answer, Engines, Explanation, PortQuery, Wanted, World, can, explain, resolve_endpoint,
 };
 use kubereach::enforcement::Cni;
 use kubereach::engine::{Decision, Outcome};
@@ -30,20 +30,25 @@ fn explanations_agree_with_answers_and_with_their_schema() {
     let schema = compiler.compile("explain.json", &mut schemas).unwrap_or_else(|e| panic!("{e:#}"));
     let mut seen = [0; 4];
     for folder in scenarios() {
-        let scenario =
-            Scenario::read(&folder.join("scenario.yaml")).unwrap_or_else(|e| panic!("{e}"));
+        let scenario = expected(&folder);
         for name in
             [None, Some("flannel"), Some("cilium@1.18"), Some("aws-vpc-cni"), Some("unknown")]
         {
             let cni = name.map(|name| Cni::parse(name).unwrap_or_else(|e| panic!("{e}")));
-            let options = scenario.options(cni).unwrap_or_else(|e| panic!("{e}"));
+            let options = scenario.options(cni);
             let loaded = load(&[InputPath::Path(folder.clone())], &mut std::io::empty());
             let world = World::new(loaded, options);
             let engines = Engines::new(&world);
             let mut asked = Vec::new();
             for expectation in &scenario.expectations {
-                let questions = expectation.questions().unwrap_or_else(|e| panic!("{e}"));
-                asked.extend(questions.into_iter().map(|own| (&*expectation.name, own)));
+                let Wanted::Pairs { from, to, ports, .. } = &expectation.wanted else { continue };
+                let each: Vec<&[PortQuery]> =
+                    if ports.is_empty() { vec![&[]] } else { ports.chunks(1).collect() };
+                for (from, to) in from.iter().flat_map(|from| to.iter().map(move |to| (from, to))) {
+                    let questions =
+                        each.iter().map(|ports| (from.clone(), to.clone(), ports.to_vec()));
+                    asked.extend(questions.map(|own| (&*expectation.name, own)));
+                }
             }
             // Whole namespaces, too: of these some get through and some do not.
             let spaces = world.cluster.namespace_ids();

@@ -4,30 +4,44 @@
 
 mod common;
 
-use common::{root, scenarios};
-use kubereach::analysis::{Engines, Filter, Scenario, World, check, list, run_scenario};
+use common::{expected, root, scenarios};
+use kubereach::analysis::{
+    Expectation, Filter, Given, Options, RunOptions, Status, SuiteRun, Under, World, check_one,
+    find_tests, first_test, list, read_tests, run_tests,
+};
+use kubereach::cluster::{ObjectName, Overlay};
+use kubereach::diagnostic::SourceMap;
 use kubereach::enforcement::{Cni, PROFILES, enforce_without, page};
 use kubereach::engine::Model;
-use kubereach::manifest::{InputPath, load};
+use kubereach::manifest::{InputPath, Resource, load};
 use kubereach::policy::EffectId;
 use kubereach::render;
 use std::collections::BTreeSet;
 use std::fs;
 
+fn run(options: &RunOptions, given: &Given) -> SuiteRun {
+    let found = find_tests(&[root().join("scenarios")]).expect("scenarios");
+    let (files, faults) = read_tests(&found, &mut SourceMap::default());
+    assert!(faults.is_empty(), "{faults:#?}");
+    run_tests(&files, given, options)
+}
+
 #[test]
 fn every_expectation_holds() {
-    let (mut expectations, mut failures) = (0, Vec::new());
-    for folder in scenarios() {
-        let result =
-            run_scenario(&folder.join("scenario.yaml")).unwrap_or_else(|error| panic!("{error}"));
-        expectations += result.expectations;
-        for failure in result.failures {
-            failures.push(format!("{}: {}: {}", result.name, failure.name, failure.message));
-        }
-    }
-    println!("{expectations} expectations");
-    assert!(expectations > 200, "only {expectations} expectations were found");
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    let done = run(&RunOptions::default(), &Given::default());
+    let errors: Vec<_> = done.files.iter().filter_map(|file| file.error.as_ref()).collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    let missed: Vec<String> = done
+        .files
+        .iter()
+        .flat_map(|file| &file.outcomes)
+        .filter(|own| own.status != Status::Passed)
+        .map(|own| format!("{}: {}: {:#?}", own.place, own.name, own.counterexamples))
+        .collect();
+    assert!(missed.is_empty(), "{}", missed.join("\n"));
+    let holds = done.count(Status::Passed);
+    println!("{holds} expectations");
+    assert!(holds > 1_000, "only {holds} expectations were found");
 }
 
 #[test]
@@ -36,9 +50,9 @@ fn every_scenario_is_a_document() {
         let name = folder.file_name().and_then(|name| name.to_str()).expect("a name");
         let readme = fs::read_to_string(folder.join("README.md")).expect(name);
         assert!(readme.contains("kubereach "), "{name}: the README shows no command");
-        let scenario =
-            Scenario::read(&folder.join("scenario.yaml")).unwrap_or_else(|e| panic!("{e}"));
-        assert_eq!(scenario.metadata.name, name);
+        let scenario = expected(&folder);
+        assert_eq!(scenario.name, name);
+        assert!(!scenario.description.is_empty(), "{name} says nothing of itself");
         assert!(scenario.expectations.len() >= 5, "{name} has few expectations");
     }
 }
@@ -48,13 +62,70 @@ fn every_scenario_is_a_document() {
 fn the_loss_of_a_scenarios_policies_is_noticed() {
     for folder in scenarios() {
         let name = folder.file_name().and_then(|name| name.to_str()).expect("a name");
-        let scenario =
-            Scenario::read(&folder.join("scenario.yaml")).unwrap_or_else(|e| panic!("{e}"));
-        let flannel = scenario
-            .run_with(&folder, Cni::parse("flannel").as_ref().ok())
-            .unwrap_or_else(|e| panic!("{e}"));
-        assert!(!flannel.failures.is_empty(), "{name} holds without any policy");
+        let loaded = load(&[InputPath::Path(folder.clone())], &mut std::io::empty());
+        let scenario = expected(&folder);
+        let flannel = Cni::parse("flannel").expect("a CNI");
+        let world = World::new(loaded, scenario.options(Some(flannel)));
+        let holds = |own: &&Expectation| check_one(&world, own).status == Status::Passed;
+        let holds = scenario.expectations.iter().filter(holds).count();
+        assert!(holds < scenario.expectations.len(), "{name} holds without any policy");
     }
+}
+
+/// The coverage report lists exactly the policies without which every expectation holds, as deleting each by hand
+/// shows.
+#[test]
+fn coverage_is_what_deleting_shows() {
+    let (mut noticed, mut unnoticed) = (0, 0);
+    for folder in scenarios() {
+        let path = folder.join("scenario.yaml");
+        let (files, _) = read_tests(&[path], &mut SourceMap::default());
+        let options = RunOptions { coverage: true, ..RunOptions::default() };
+        let coverage =
+            run_tests(&files, &Given::default(), &options).coverage.expect("a coverage report");
+        let loaded = load(&[InputPath::Path(folder.clone())], &mut std::io::empty());
+        for resource in &loaded.resources {
+            let Resource::NetworkPolicy(policy) = resource else { continue };
+            let namespace = policy.meta.namespace.as_deref().unwrap_or("default");
+            let name = format!("netpol/{namespace}/{}", policy.meta.name);
+            let overlay = Overlay {
+                delete: vec![ObjectName::parse(&name).expect("a name")],
+                ..Overlay::default()
+            };
+            let given =
+                Given { options: Options { overlay, ..Options::default() }, ..Given::default() };
+            let done = run_tests(&files, &given, &RunOptions::default());
+            let all_hold = done.count(Status::Passed) == files[0].expectations.len();
+            let what = format!("{namespace}/{}", policy.meta.name);
+            let listed = coverage.unnoticed.iter().any(|own| own.what == what);
+            assert_eq!(listed, all_hold, "{}: {what}", folder.display());
+            if listed { unnoticed += 1 } else { noticed += 1 }
+        }
+    }
+    println!("{noticed} policies are missed, {unnoticed} are not");
+    assert!(noticed > 200 && unnoticed > 10, "{noticed} {unnoticed}");
+}
+
+/// What a first test file says holds, and what it leaves out it tells of.
+#[test]
+fn a_first_test_holds() {
+    let mut expectations = 0;
+    for folder in scenarios() {
+        let loaded = load(&[InputPath::Path(folder.clone())], &mut std::io::empty());
+        let world = World::new(loaded, expected(&folder).options(None));
+        let first = first_test(&world, None);
+        assert!(
+            !first.expectations.is_empty() || !first.notes.is_empty(),
+            "{}: nothing is said",
+            folder.display()
+        );
+        for own in &first.expectations {
+            let outcome = check_one(&world, own);
+            assert_eq!(outcome.status, Status::Passed, "{}: {outcome:#?}", folder.display());
+            expectations += 1;
+        }
+    }
+    assert!(expectations > 500, "{expectations}");
 }
 
 /// Each habit of an enforcer has an expectation that does not hold without it.
@@ -62,19 +133,17 @@ fn the_loss_of_a_scenarios_policies_is_noticed() {
 fn every_divergence_is_noticed() {
     let mut noticed: BTreeSet<EffectId> = BTreeSet::new();
     for folder in scenarios() {
-        let scenario =
-            Scenario::read(&folder.join("scenario.yaml")).unwrap_or_else(|e| panic!("{e}"));
+        let scenario = expected(&folder);
         for expectation in &scenario.expectations {
-            let Some(name) = &expectation.cni else { continue };
-            let cni = Cni::parse(name).unwrap_or_else(|e| panic!("{e}"));
+            let Some(Under::Cni(cni)) = expectation.under.first().cloned() else { continue };
             let loaded = load(&[InputPath::Path(folder.clone())], &mut std::io::empty());
-            let options = scenario.options(Some(cni.clone())).unwrap_or_else(|e| panic!("{e}"));
+            let options = scenario.options(Some(cni.clone()));
             let mut world = World::new(loaded, options);
             let effects: BTreeSet<EffectId> = world.changes.iter().map(|c| c.effect).collect();
             for effect in effects.difference(&noticed.clone()) {
                 let without = enforce_without(&world.declared, &world.cluster, &cni, &[*effect]);
                 (world.policies, world.changes) = (without.policies, without.changes);
-                if check(&world, &Engines::new(&world), expectation).is_err() {
+                if check_one(&world, expectation).status != Status::Passed {
                     noticed.insert(*effect);
                 }
                 world.switch(cni.clone());
@@ -89,17 +158,17 @@ fn every_divergence_is_noticed() {
 /// Each CNI has an expectation of its own.
 #[test]
 fn every_cni_is_expected_something_of() {
-    let mut expected: BTreeSet<&str> = BTreeSet::new();
+    let mut known: BTreeSet<&str> = BTreeSet::new();
     for folder in scenarios() {
-        let scenario =
-            Scenario::read(&folder.join("scenario.yaml")).unwrap_or_else(|e| panic!("{e}"));
-        let names = scenario.expectations.iter().filter_map(|e| e.cni.as_deref());
-        expected.extend(
-            names.map(|name| Cni::parse(name).unwrap_or_else(|e| panic!("{e}")).profile.name),
-        );
+        let scenario = expected(&folder);
+        for under in scenario.expectations.iter().flat_map(|own| &own.under) {
+            if let Under::Cni(cni) = under {
+                known.insert(cni.profile.name);
+            }
+        }
     }
     for profile in PROFILES {
-        assert!(expected.contains(profile.name), "no scenario is about {}", profile.name);
+        assert!(known.contains(profile.name), "no scenario is about {}", profile.name);
     }
 }
 
@@ -118,14 +187,16 @@ fn every_divergence_has_a_page() {
 fn graphs_are_not_stale() {
     // `KUBEREACH_UPDATE=1 cargo test --test scenarios` writes them anew.
     let update = std::env::var_os("KUBEREACH_UPDATE").is_some();
-    let mut expected = Vec::new();
+    let mut pictures = Vec::new();
     for folder in scenarios() {
         let name = folder.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
-        let scenario =
-            Scenario::read(&folder.join("scenario.yaml")).unwrap_or_else(|e| panic!("{e}"));
+        let scenario = expected(&folder);
         let loaded = load(&[InputPath::Path(folder)], &mut std::io::empty());
-        let cni = scenario.cni.as_deref().and_then(|name| Cni::parse(name).ok());
-        let world = World::new(loaded, scenario.options(cni).unwrap_or_else(|e| panic!("{e}")));
+        let cni = scenario.under.first().and_then(|under| match under {
+            Under::Cni(cni) => Some(cni.clone()),
+            Under::Declared => None,
+        });
+        let world = World::new(loaded, scenario.options(cni));
         let model = Model::new(&world.cluster, &world.policies);
         let listing = list(&world, &model, &Filter::default());
         let drawn = render::dot(&world, &listing, &format!("scenarios/{name}"));
@@ -135,12 +206,12 @@ fn graphs_are_not_stale() {
         }
         let stored = fs::read_to_string(&path).unwrap_or_default();
         assert_eq!(stored, drawn, "{} is stale", path.display());
-        expected.push(path);
+        pictures.push(path);
     }
     for entry in fs::read_dir(root().join("graphs")).expect("graphs/") {
         let path = entry.expect("an entry").path();
         if path.extension().is_some_and(|e| e == "dot") {
-            assert!(expected.contains(&path), "{} belongs to no scenario", path.display());
+            assert!(pictures.contains(&path), "{} belongs to no scenario", path.display());
         }
     }
 }

@@ -4,11 +4,12 @@
 //! show in any format. Nothing here prints.
 //!
 //! ```text
-//!   text ─ endpoint ─▶ peers ─ query ─▶ CanAnswer      (can, questions, scenario)
+//!   text ─ endpoint ─▶ peers ─ query ─▶ CanAnswer      (can, questions)
 //!                              explain ─▶ Explanation
 //!                              list  ─▶ Listing        (list, graph)
 //!                              truth_table ─▶ TruthTable
 //!                              inventory ─▶ Inventory
+//!                              suite ─▶ Outcome       (test)
 //! ```
 
 mod answer;
@@ -25,7 +26,7 @@ mod port;
 mod query;
 mod questions;
 mod reason;
-mod scenario;
+mod suite;
 mod translation;
 mod truth_table;
 mod words;
@@ -49,9 +50,10 @@ pub use port::{PortError, PortQuery};
 pub use query::can;
 pub use questions::{Question, QuestionAnswer, answer_questions, parse_questions};
 pub use reason::Reason;
-pub use scenario::{
-    Expectation, ExpectedQuestion, Failure, Scenario, ScenarioError, ScenarioResult, check,
-    run_scenario,
+pub use suite::{
+    Counterexample, Coverage, Expectation, Expected, FileRun, FirstTest, Given, Outcome,
+    Quantifier, RunOptions, Snapshot, SnapshotChange, Status, SuiteRun, TestFile, Under, Unnoticed,
+    Wanted, check_one, find_tests, first_test, read_tests, run_tests,
 };
 pub use truth_table::{TruthTable, truth_table};
 pub use world::{Basis, LeftOut, Options, World};

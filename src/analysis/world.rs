@@ -164,6 +164,23 @@ impl World {
         self.evidence.clear();
     }
 
+    /// The same world with its policies as they are declared, whatever enforces them.
+    pub fn declare(&mut self) {
+        self.policies = self.declared.clone();
+        (self.cni, self.basis) = (None, Basis::Assumed);
+        self.changes.clear();
+        self.evidence.clear();
+    }
+
+    /// The same world with other policies, as its CNI enforces them.
+    pub(super) fn redeclare(&mut self, declared: PolicySet) {
+        let Effective { policies, changes } = match &self.cni {
+            Some(cni) => enforce(&declared, &self.cluster, cni),
+            None => Effective { policies: declared.clone(), changes: Vec::new() },
+        };
+        (self.declared, self.policies, self.changes) = (declared, policies, changes);
+    }
+
     /// How many errors the input has.
     pub fn errors(&self) -> usize {
         self.diagnostics.iter().filter(|d| d.severity == Severity::Error).count()

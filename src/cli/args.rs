@@ -124,6 +124,11 @@ pub(super) enum Verb {
         before_help = "Examples:\n  kubereach diff -f scenarios/shop --delete netpol/shop/db-from-api\n  kubereach diff -f scenarios/shop --to-cni cilium@1.20"
     )]
     Diff(DiffArgs),
+    /// Whether policies still do what they are meant to: runs the tests beside them.
+    #[command(
+        before_help = "Examples:\n  kubereach test scenarios/shop\n  kubereach test scenarios/shop --coverage"
+    )]
+    Test(TestArgs),
     /// The ways in which enforcers part from what policies declare, or one of them in full.
     #[command(
         before_help = "Examples:\n  kubereach effects\n  kubereach effects named-port-all-ports"
@@ -142,7 +147,7 @@ pub(super) enum Verb {
         #[arg(value_name = "CODE", value_parser = Subject::find)]
         code: Option<Subject>,
     },
-    /// The JSON Schema of a document that kubereach prints.
+    /// The JSON Schema of a document that kubereach prints or reads.
     #[command(
         before_help = "Examples:\n  kubereach schema explain\n  kubereach schema explain > explain.schema.json"
     )]
@@ -167,6 +172,8 @@ pub(super) enum SchemaOf {
     Explain,
     /// `diff -o json`
     Diff,
+    /// Test files
+    Test,
 }
 
 /// Options of every verb that are about input.
@@ -619,6 +626,68 @@ pub(super) enum DiffFormat {
     Json,
     /// Markdown, for pull requests: within what a comment of GitHub holds.
     Md,
+    /// Annotations of a GitHub workflow.
+    Github,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+A test file names manifests and what must hold for them (`kubereach schema test`):
+  apiVersion: kubereach/v1
+  kind: ReachabilityTest
+  manifests: [deploy/]
+  cni: calico
+  expectations:
+    - {name: web reaches the API, from: shop/deploy/web, to: shop/deploy/api, port: 8080, verdict: allowed}
+    - {name: the API alone reaches the database, to: shop/sts/db, onlyFrom: shop/deploy/api}
+    - {name: tenants are isolated, isolated: [ns/red, ns/blue]}
+    - {name: nothing else changes, unchanged: shop.snap}
+Tests of NetAssert run as they are: `kubereach test -f MANIFESTS tests.netassert.yaml`.
+
+Exit status: 0 all hold, 1 some do not, 2 wrong usage or input, 3 of some it cannot be said.")]
+pub(super) struct TestArgs {
+    #[command(flatten)]
+    pub(super) input: Input,
+    /// Test files, or folders with files called `*.reach.yaml`, `*.netassert.yaml` or `scenario.yaml`
+    /// [default: the folder at hand].
+    #[arg(value_name = "PATH")]
+    pub(super) paths: Vec<PathBuf>,
+    /// Only expectations whose name, or whose file's path, holds this text. Repeatable.
+    #[arg(long, value_name = "TEXT")]
+    pub(super) filter: Vec<String>,
+    /// Print a first test file: what holds today of the manifests of -f (of the namespace of -n).
+    #[arg(long, conflicts_with_all = ["paths", "filter", "list", "fail_fast", "update", "coverage"])]
+    pub(super) init: bool,
+    /// Print the names of expectations and run none.
+    #[arg(long)]
+    pub(super) list: bool,
+    /// Stop at the first that does not hold.
+    #[arg(long)]
+    pub(super) fail_fast: bool,
+    /// Write the snapshots of `unchanged` anew: accept what is reachable now.
+    #[arg(long)]
+    pub(super) update: bool,
+    /// Which policies and rules nobody would miss: takes each away and sees whether an expectation
+    /// notices.
+    #[arg(long)]
+    pub(super) coverage: bool,
+    /// With --coverage: the status is 1 below so many percent.
+    #[arg(long, value_name = "PERCENT", default_value_t = 0, requires = "coverage")]
+    pub(super) coverage_at_least: usize,
+    /// How to print.
+    #[arg(long, short, visible_alias = "format", value_name = "FORMAT", default_value = "text")]
+    pub(super) output: TestFormat,
+}
+
+/// How `test` prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum TestFormat {
+    /// What does not hold, and why; with --verbose what holds as well.
+    Text,
+    Json,
+    Junit,
+    /// The Test Anything Protocol, version 14.
+    Tap,
     /// Annotations of a GitHub workflow.
     Github,
 }

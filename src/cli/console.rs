@@ -2,9 +2,9 @@
 
 use super::Status;
 use super::args::{CniArg, DirectionArg, FilterArgs, Global, Input};
-use crate::analysis::{Filter, Options, PortQuery, World, resolve_endpoint};
+use crate::analysis::{Filter, Given, Options, PortQuery, World, resolve_endpoint};
 use crate::cluster::{Assumptions, Overlay, edit};
-use crate::diagnostic::{Code, Diagnostic, Severity};
+use crate::diagnostic::{Code, Diagnostic, Severity, SourceMap};
 use crate::engine::Peer;
 use crate::manifest::{
     GitFile, InputPath, Loaded, RenderError, load_texts, render_chart, render_kustomization,
@@ -72,6 +72,38 @@ pub(super) fn load_side(
     if world.edit_errors.is_empty() { Ok(Box::leak(Box::new(world))) } else { Err(Status::Error) }
 }
 
+/// What the command line gives beside test files.
+pub(super) fn given(input: &Input) -> Result<Given, Status> {
+    let overlay = input.overlay.edits().map_err(|message| usage_error(&message, None))?;
+    let paths = |texts: &[String]| texts.iter().map(|text| text.as_str().into()).collect();
+    let mut stdin = Vec::new();
+    if input.filename.iter().chain(&input.overlay.apply).any(|text| text == "-") {
+        share_standard_input();
+        stdin.extend(STDIN.get().into_iter().flatten());
+    }
+    Ok(Given {
+        inputs: paths(&input.filename),
+        files: rendered(input)?,
+        apply: paths(&input.overlay.apply),
+        stdin,
+        options: options(input, overlay),
+    })
+}
+
+/// What `-k` and `--helm` render.
+fn rendered(input: &Input) -> Result<Vec<GitFile>, Status> {
+    let failed = |error: RenderError| usage_error(&error.message, error.help.as_deref());
+    let mut rendered = Vec::new();
+    for folder in &input.kustomize {
+        rendered.push(render_kustomization(folder).map_err(failed)?);
+    }
+    for chart in &input.helm {
+        let namespace = input.namespace.as_deref();
+        rendered.push(render_chart(chart, &input.values, namespace).map_err(failed)?);
+    }
+    Ok(rendered)
+}
+
 /// What a side is made of, with all edits made.
 pub(super) fn load_objects(
     input: &Input,
@@ -109,15 +141,7 @@ fn load_parts(
     if edited {
         over.extend(input.overlay.apply.iter().map(|text| InputPath::from(text.as_str())));
     }
-    let failed = |error: RenderError| usage_error(&error.message, error.help.as_deref());
-    let mut rendered = Vec::new();
-    for folder in &input.kustomize {
-        rendered.push(render_kustomization(folder).map_err(failed)?);
-    }
-    for chart in &input.helm {
-        let namespace = input.namespace.as_deref();
-        rendered.push(render_chart(chart, &input.values, namespace).map_err(failed)?);
-    }
+    let rendered = rendered(input)?;
     // Of a side that stands alone nothing is applied over anything.
     let alone = input.filename.is_empty() && rendered.is_empty();
     let files = if alone { [files, Vec::new()] } else { [rendered, files] };
@@ -240,6 +264,16 @@ fn report_those(world: &World, global: &Global, wanted: impl Fn(&&Diagnostic) ->
     if more > 0 {
         text.push_str(&format!("… and {more} more findings like these\n\n"));
     }
+    let _ = anstream::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Reports what is wrong with texts that are no manifests.
+pub(super) fn report_faults(sources: &SourceMap, faults: &[Diagnostic], global: &Global) {
+    if faults.is_empty() {
+        return;
+    }
+    let all: Vec<&Diagnostic> = faults.iter().collect();
+    let text = render::diagnostics(sources, &all, look(global));
     let _ = anstream::stderr().lock().write_all(text.as_bytes());
 }
 

@@ -1,7 +1,7 @@
 //! The command line: arguments, one file for each verb, exit statuses.
 //!
 //! ```text
-//!   args ─▶ console (load, resolve, report) ─▶ can | explain | list | matrix | graph | cni | diff | inventory ─▶ Status
+//!   args ─▶ console (load, resolve, report) ─▶ can | explain | list | matrix | graph | cni | diff | test | inventory ─▶ Status
 //! ```
 
 mod args;
@@ -14,6 +14,7 @@ mod graph;
 mod inventory;
 mod list;
 mod matrix;
+mod test;
 
 use crate::render;
 use args::{Cli, SchemaOf, Verb};
@@ -54,12 +55,12 @@ pub fn main(name: &'static str) -> ExitCode {
     run(cli, name).into()
 }
 
-/// The command line. Every verb that reads manifests needs some; `diff` has sides of its own.
+/// The command line. Every verb that reads manifests needs some; `diff` has sides of its own, and tests name theirs.
 fn command() -> clap::Command {
     let has_input =
         |verb: &clap::Command| verb.get_arguments().any(|own| own.get_id() == "filename");
     Cli::command().mut_subcommands(|verb| {
-        if verb.get_name() == "diff" || !has_input(&verb) {
+        if matches!(verb.get_name(), "diff" | "test") || !has_input(&verb) {
             return verb;
         }
         verb.mut_arg("filename", |own| own.required_unless_present_any(["kustomize", "helm"]))
@@ -77,6 +78,7 @@ fn run(cli: Cli, name: &'static str) -> Status {
         Verb::Cni(args) => cni::run(&args, &cli.global),
         Verb::Inventory(args) => inventory::run(&args, &cli.global),
         Verb::Diff(args) => diff::run(&args, &cli.global),
+        Verb::Test(args) => test::run(&args, &cli.global),
         Verb::Effects { name } => {
             console::print(&name.map_or_else(render::effects_text, render::effect_text));
             Status::Success
@@ -89,6 +91,7 @@ fn run(cli: Cli, name: &'static str) -> Status {
             console::print(match document {
                 SchemaOf::Explain => render::EXPLAIN_SCHEMA,
                 SchemaOf::Diff => render::DIFF_SCHEMA,
+                SchemaOf::Test => render::TEST_SCHEMA,
             });
             Status::Success
         }

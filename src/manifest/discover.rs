@@ -84,9 +84,20 @@ fn is_hidden(entry: &DirEntry) -> bool {
     entry.depth() > 0 && entry.file_name().to_string_lossy().starts_with('.')
 }
 
+/// Whether a file in a folder is one of manifests, by its name. Tests that stand beside them are none.
 fn has_extension(path: &Path) -> bool {
     let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
+    let name = path.file_name().map(|name| name.to_string_lossy());
     matches!(extension.as_deref(), Some("yaml" | "yml" | "json"))
+        && !name.is_some_and(|name| is_test_file(&name))
+}
+
+/// Whether a file holds tests of reachability, by its name: `*.reach.yaml`, `*.netassert.yaml`.
+pub fn is_test_file(name: &str) -> bool {
+    let mut parts = name.rsplit('.');
+    matches!(parts.next(), Some("yaml" | "yml"))
+        && matches!(parts.next(), Some("reach" | "netassert"))
+        && parts.next().is_some()
 }
 
 /// Whether a path below a folder is one of a manifest that would be read there.

@@ -15,6 +15,7 @@
 mod clue;
 mod decode;
 mod discover;
+mod documents;
 mod fault;
 mod file;
 mod git;
@@ -44,16 +45,20 @@ mod yaml;
 
 pub use clue::{Clue, ContainerClue};
 pub use decode::nearest;
-pub use discover::InputPath;
+pub use discover::{InputPath, is_test_file};
+pub(crate) use documents::documents;
+pub use documents::{files_below, files_matching, write_text};
 pub use file::Readers;
 pub use git::{GitError, GitFile, git_files, git_has, git_range};
 pub use item::{Reason, SetAside};
 pub use load::{Loaded, load, load_over, load_text, load_text_by, load_texts, read_text};
+pub(crate) use node::{Node, Value};
 pub use ordered::{
     AdminKind, AdminPeer, AdminPeerResource, AdminPolicyResource, AdminPort, AdminPortResource,
     AdminRuleResource, AdminTier, EgressFirewallResource, FirewallKind, FirewallPeer,
     FirewallRuleResource, PodsSelector, RuleAction,
 };
+pub(crate) use place::Place;
 pub use read::digest;
 pub use rendered::{RenderError, render_chart, render_folder, render_kustomization};
 pub use resource::{

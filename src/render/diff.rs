@@ -1,5 +1,6 @@
 //! `diff` between two sets of manifests.
 
+use super::github::{data, property};
 use super::style::{bold, dim, loud, verdict};
 use super::table::{self, cell, count, escape};
 use crate::analysis::{
@@ -509,8 +510,6 @@ fn quoted(text: &str) -> String {
 pub fn diff_github(diff: &Diff) -> String {
     let rows = diff.joined();
     let mut out = String::new();
-    let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-    let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
     if !rows.is_empty() {
         out.push_str(&format!("::notice title=reachability::{}\n", data(&tally(&rows))));
     }

@@ -5,6 +5,7 @@
 //!
 //! ```text
 //!   Diagnostic ─▶ diagnostics      CanAnswer ─▶ can (text) · json
+//!   SuiteRun ─▶ suite (text, JUnit, TAP, JSON, GitHub)
 //!   Explanation ─▶ explain · json · md         Listing ─▶ list · json · csv · md · dot
 //! ```
 
@@ -17,11 +18,13 @@ mod diff;
 mod dot;
 mod explain;
 mod explain_json;
+mod github;
 mod inventory;
 mod json;
 mod list;
 mod questions;
 mod style;
+mod suite;
 mod table;
 mod truth_table;
 
@@ -39,4 +42,8 @@ pub use json::{can_json, cni_json, inventory_json, listing_json, truth_table_jso
 pub use list::{ListStyle, listing_markdown, write_listing};
 pub use questions::{questions_csv, questions_json, questions_text};
 pub use style::Look;
+pub use suite::{
+    TEST_SCHEMA, first_test_yaml, suite_github, suite_json, suite_junit, suite_list, suite_tap,
+    suite_text,
+};
 pub use truth_table::{truth_table_csv, truth_table_text};

@@ -1,5 +1,7 @@
 //! What several tests need of the repository.
 
+use kubereach::analysis::TestFile;
+use kubereach::diagnostic::SourceMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -14,4 +16,12 @@ pub(crate) fn scenarios() -> Vec<PathBuf> {
         entries.map(|entry| entry.expect("an entry").path()).filter(|path| path.is_dir()).collect();
     found.sort();
     found
+}
+
+/// What the scenario of a folder expects.
+#[allow(clippy::panic, reason = "says what it found")]
+#[allow(dead_code, reason = "not every test that finds scenarios reads them")]
+pub(crate) fn expected(folder: &Path) -> TestFile {
+    TestFile::read(&folder.join("scenario.yaml"), &mut SourceMap::default())
+        .unwrap_or_else(|faults| panic!("{}: {faults:#?}", folder.display()))
 }
