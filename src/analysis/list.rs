@@ -1,6 +1,6 @@
 //! Every allowed connection.
 
-use super::reason::reasons;
+use super::reason::{Reason, reasons};
 use super::words::Words;
 use super::world::World;
 use crate::cluster::{
@@ -485,6 +485,12 @@ impl From<&GraphNode> for RowEnd {
 
 /// The rules that open the first connection of a row.
 fn opening_rules(world: &World, row: &Row) -> Vec<(String, Span)> {
+    let rules = row_reasons(world, row).into_iter().filter(|reason| reason.rule.is_some());
+    rules.filter_map(|reason| Some((reason.text, reason.span?))).collect()
+}
+
+/// Why the first connection of a row is as it is.
+pub fn row_reasons(world: &World, row: &Row) -> Vec<Reason> {
     let cluster = &world.cluster;
     let peers = |end: &RowEnd| -> Vec<Peer> {
         match end {
@@ -533,14 +539,12 @@ fn opening_rules(world: &World, row: &Row) -> Vec<(String, Span)> {
     let flow =
         Flow { source: source.clone(), destination: destination.clone(), family, protocol, port };
     let found = trace(cluster, &world.policies, &flow);
-    let found = reasons(
+    reasons(
         Words::effective(world),
         &found,
         &row.source.name(world, Length::Short),
         &row.destination.name(world, Length::Short),
-    );
-    let rules = found.into_iter().filter(|reason| reason.rule.is_some());
-    rules.filter_map(|reason| Some((reason.text, reason.span?))).collect()
+    )
 }
 
 /// A name for a set of outside addresses: of the zones that it holds whole, what it lacks of a

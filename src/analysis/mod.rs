@@ -6,7 +6,7 @@
 //! ```text
 //!   text ─ endpoint ─▶ peers ─ query ─▶ CanAnswer      (can, questions)
 //!                              explain ─▶ Explanation
-//!                              list  ─▶ Listing        (list, graph)
+//!                              list  ─▶ Listing        (list) ─ picture ─▶ Picture (graph)
 //!                              truth_table ─▶ TruthTable
 //!                              inventory ─▶ Inventory
 //!                              suite ─▶ Outcome       (test)
@@ -22,6 +22,7 @@ mod explain;
 mod family;
 mod inventory;
 mod list;
+mod picture;
 mod port;
 mod query;
 mod questions;
@@ -45,7 +46,8 @@ pub use explain::{
     ServiceStep, Side, explain, hint_page,
 };
 pub use inventory::{Inventory, NamespaceRow, PolicyRow, WorkloadRow, inventory};
-pub use list::{Filter, Length, Lister, Listing, Row, RowEnd, list, listed_policies};
+pub use list::{Filter, Length, Lister, Listing, Row, RowEnd, list, listed_policies, row_reasons};
+pub use picture::{EndKind, Level, Link, Picture, PictureEnd, Share, Shown, View, ports_label};
 pub use port::{PortError, PortQuery};
 pub use query::can;
 pub use questions::{Question, QuestionAnswer, answer_questions, parse_questions};

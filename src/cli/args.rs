@@ -172,6 +172,8 @@ pub(super) enum SchemaOf {
     Explain,
     /// `diff -o json`
     Diff,
+    /// `graph -o json`
+    Graph,
     /// Test files
     Test,
 }
@@ -540,18 +542,51 @@ pub(super) struct GraphArgs {
     pub(super) input: Input,
     #[command(flatten)]
     pub(super) filter: FilterArgs,
-    /// The language of the picture.
-    #[arg(long, short, value_name = "FORMAT", default_value = "dot")]
-    pub(super) output: GraphFormat,
+    /// The form of the picture [default: boxes for a few workloads, else a matrix].
+    #[arg(long, value_name = "VIEW")]
+    pub(super) view: Option<ViewArg>,
+    /// Draw this end (as `can` takes it), who reaches it and whom it reaches.
+    #[arg(long, value_name = "END", conflicts_with_all = ["workload", "view"])]
+    pub(super) focus: Option<String>,
+    /// With --focus: how many steps away.
+    #[arg(long, value_name = "N", default_value_t = 1, requires = "focus", value_parser = clap::value_parser!(u8).range(1..=5))]
+    pub(super) depth: u8,
+    /// The language of the picture [default: by the ending of --out, else dot].
+    #[arg(long, short, value_name = "FORMAT")]
+    pub(super) output: Option<GraphFormat>,
     /// A file instead of standard output.
     #[arg(long, value_name = "FILE")]
     pub(super) out: Option<PathBuf>,
+}
+
+/// The forms of a picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum ViewArg {
+    /// Sources down, destinations across: the form for more than twenty ends.
+    Matrix,
+    /// Namespaces, and how many of their pairs connect.
+    Overview,
+    /// Workloads in the boxes of their namespaces.
+    Workloads,
+    /// What the edits (--apply, --delete, --label, …) open and close.
+    Diff,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum GraphFormat {
     /// Graphviz.
     Dot,
+    /// For Markdown: within GitHub's limits.
+    Mermaid,
+    /// A picture of its own, light and dark; no other program is needed to see it.
+    Svg,
+    /// One file with all views, search, filters, and the rules behind each connection.
+    Html,
+    /// Nodes and links, as `NetworkX` and D3 read them (`kubereach schema graph`).
+    Json,
+    /// A picture in dots.
+    #[cfg(feature = "png")]
+    Png,
 }
 
 #[derive(Args, Debug)]

@@ -300,6 +300,12 @@ pub(super) fn print_by<R: Default>(write: impl FnOnce(&mut dyn Write) -> io::Res
     said
 }
 
+/// Prints bytes as they are.
+pub(super) fn print_bytes(bytes: &[u8]) {
+    let mut out = io::stdout().lock();
+    finish(out.write_all(bytes).and_then(|()| out.flush()));
+}
+
 /// Prints one JSON document.
 pub(super) fn print_json(value: &serde_json::Value) {
     let text = serde_json::to_string_pretty(value).unwrap_or_default();

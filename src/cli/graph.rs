@@ -1,13 +1,32 @@
 //! `kubereach graph`
 
 use super::Status;
-use super::args::{Global, GraphArgs, GraphFormat};
+use super::args::{CniArg, Global, GraphArgs, GraphFormat, ViewArg};
 use super::console;
-use crate::analysis::{list, listed_policies};
-use crate::engine::Model;
-use crate::render;
+use crate::analysis::{
+    Filter, Picture, Shown, View, World, diff, list, listed_policies, resolve_endpoint,
+};
+use crate::cluster::{Overlay, PodId, WorkloadId};
+use crate::engine::{Model, Peer};
+use crate::render::{self, Drawing, Frame};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Up to so many workloads a focus is drawn from all pairs, open ones too; beyond, from those of the focus.
+const ALL_PAIRS: usize = 400;
 
 pub(super) fn run(args: &GraphArgs, global: &Global) -> Status {
+    let format = match format(args) {
+        Ok(format) => format,
+        Err(status) => return status,
+    };
+    if args.view == Some(ViewArg::Diff) && !args.input.overlay.is_asked() {
+        let help = "add `--apply FILE`, `--delete OBJECT` or another edit; `kubereach diff` compares two trees";
+        return console::usage_error(
+            "`--view diff` draws what edits change, and there are none",
+            Some(help),
+        );
+    }
     let world = match console::open(&args.input, global) {
         Ok(world) => world,
         Err(status) => return status,
@@ -16,27 +35,238 @@ pub(super) fn run(args: &GraphArgs, global: &Global) -> Status {
         Ok(filter) => filter,
         Err(status) => return status,
     };
-    let policies = listed_policies(world);
-    let model = Model::new(&world.cluster, &policies);
-    let listing = list(world, &model, &filter);
     let mut inputs = args.input.filename.clone();
     inputs.sort();
     let title = inputs.join(" ");
-    let text = match args.output {
-        GraphFormat::Dot => render::dot(world, &listing, &title),
+    if args.view == Some(ViewArg::Diff) {
+        return change(args, global, world, format, title);
+    }
+    let pods = match args.focus.as_deref().map(|text| focus(world, text)).transpose() {
+        Ok(pods) => pods,
+        Err(status) => return status,
     };
+    let filter = match &pods {
+        None => filter,
+        Some(_) if world.cluster.workloads.len() <= ALL_PAIRS => Filter { open: true, ..filter },
+        Some(pods) => Filter { open: true, pods: Some(pods.clone()), ..filter },
+    };
+    let policies = listed_policies(world);
+    let model = Model::new(&world.cluster, &policies);
+    let listing = list(world, &model, &filter);
+    let undetermined =
+        listing.unenforced || listing.rows.iter().any(|row| !row.verdict.unknown.is_empty());
+    let only = only(world, &filter);
+    let mut picture = Picture::new(world, &listing, only.as_ref());
+    let mut title = title;
+    if let (Some(pods), Some(name)) = (&pods, &args.focus) {
+        picture = picture.focus(pods, usize::from(args.depth));
+        title = format!("{name} in {title}");
+        if world.cluster.workloads.len() > ALL_PAIRS && args.depth > 1 {
+            picture.notes.push(format!(
+                "Drawn are connections of `{name}` itself: beyond {ALL_PAIRS} workloads further steps are not (`kubereach blast-radius` tells them)."
+            ));
+        }
+    }
+    let wish = match (args.view, &pods) {
+        (_, Some(_)) => Some(View::Focus),
+        (Some(ViewArg::Matrix), _) => Some(View::Matrix),
+        (Some(ViewArg::Overview), _) => Some(View::Overview),
+        (Some(ViewArg::Workloads), _) => Some(View::Workloads),
+        // Languages of boxes and arrows have no matrix.
+        (_, None) if matches!(format, GraphFormat::Mermaid | GraphFormat::Json) => {
+            Some(View::Workloads)
+        }
+        (_, None) => None,
+    };
+    let drawing = Drawing { world, listing: Some(&listing), frame: frame(world, &picture, title) };
+    // Graphviz draws the list as it is: it finds the places itself.
+    if format == GraphFormat::Dot && matches!(wish, None | Some(View::Workloads)) {
+        return written(
+            args,
+            render::dot(world, &listing, &drawing.frame.title).into(),
+            undetermined,
+        );
+    }
+    match draw(format, &drawing, &picture, wish, &arguments(args)) {
+        Ok(bytes) => written(args, bytes, undetermined),
+        Err(message) => console::usage_error(&message, None),
+    }
+}
+
+/// The language that was asked for, or that the name of the file shows.
+fn format(args: &GraphArgs) -> Result<GraphFormat, Status> {
+    if let Some(format) = args.output {
+        return Ok(format);
+    }
+    let ending = args.out.as_deref().and_then(Path::extension);
+    match ending.map(|own| own.to_string_lossy().to_ascii_lowercase()).as_deref() {
+        None | Some("dot" | "gv") => Ok(GraphFormat::Dot),
+        Some("svg") => Ok(GraphFormat::Svg),
+        Some("html" | "htm") => Ok(GraphFormat::Html),
+        Some("mmd" | "mermaid") => Ok(GraphFormat::Mermaid),
+        Some("json") => Ok(GraphFormat::Json),
+        #[cfg(feature = "png")]
+        Some("png") => Ok(GraphFormat::Png),
+        Some(other) => {
+            let message = format!("no picture has the ending `.{other}`");
+            Err(console::usage_error(&message, Some("`-o FORMAT` says which language it is to be")))
+        }
+    }
+}
+
+fn draw(
+    format: GraphFormat,
+    drawing: &Drawing<'_>,
+    picture: &Picture,
+    wish: Option<View>,
+    arguments: &[String],
+) -> Result<Vec<u8>, String> {
+    Ok(match format {
+        GraphFormat::Dot => {
+            let shown = picture.shown(Some(wish.unwrap_or(View::Workloads)));
+            if shown.view == View::Matrix {
+                return Err("Graphviz draws no matrix: `-o svg` does, and `--view overview` has few enough boxes".into());
+            }
+            render::picture_dot(drawing, &shown.picture).into()
+        }
+        GraphFormat::Mermaid => {
+            if wish == Some(View::Matrix) {
+                return Err("Mermaid draws no matrix: `-o svg` does".into());
+            }
+            render::mermaid(drawing, picture, wish).into()
+        }
+        GraphFormat::Svg => svg(drawing, &picture.shown(wish)).into(),
+        GraphFormat::Html => {
+            let base = picture.base();
+            let reasons = match drawing.listing {
+                Some(listing) => base.reasons(drawing.world, listing),
+                None => Vec::new(),
+            };
+            render::page(drawing, &base, &reasons, arguments).into()
+        }
+        GraphFormat::Json => {
+            let value = render::picture_json(drawing, picture, wish);
+            let mut text = serde_json::to_string_pretty(&value).unwrap_or_default();
+            text.push('\n');
+            text.into()
+        }
+        #[cfg(feature = "png")]
+        GraphFormat::Png => {
+            let light = Frame { place: render::Place::Light, ..drawing.frame.clone() };
+            let light = Drawing { frame: light, ..drawing.clone() };
+            render::png(&svg(&light, &picture.shown(wish)))?
+        }
+    })
+}
+
+/// What a command line about the same input starts with.
+fn arguments(args: &GraphArgs) -> Vec<String> {
+    let files = args.input.filename.iter().flat_map(|file| ["-f".to_owned(), file.clone()]);
+    let cni = args.input.cni.as_ref().and_then(|own| match own {
+        CniArg::One(cni) => Some(["--cni".to_owned(), cni.to_string()]),
+        CniArg::All => None,
+    });
+    files.chain(cni.into_iter().flatten()).collect()
+}
+
+fn svg(drawing: &Drawing<'_>, shown: &Shown) -> String {
+    render::picture_svg(drawing, shown)
+}
+
+/// What the edits open and close.
+fn change(
+    args: &GraphArgs,
+    global: &Global,
+    after: &World,
+    format: GraphFormat,
+    title: String,
+) -> Status {
+    let before = console::load_side(&args.input, &[], Vec::new(), Some(Overlay::default()), global);
+    let before = match before {
+        Ok(world) => world,
+        Err(status) => return status,
+    };
+    let found = diff(before, after);
+    let picture = Picture::of_diff(&found);
+    let frame = Frame {
+        subtitle: format!(
+            "as if: {}; {}",
+            after.edits.join(", "),
+            match picture.links.len() {
+                0 => "no connection changes".to_owned(),
+                1 => "1 connection changes".to_owned(),
+                many => format!("{many} connections change"),
+            }
+        ),
+        ..frame(after, &picture, title)
+    };
+    let drawing = Drawing { world: after, listing: None, frame };
+    match draw(format, &drawing, &picture, Some(View::Diff), &arguments(args)) {
+        Ok(bytes) => written(args, bytes, !found.apart.is_empty() || found.unread),
+        Err(message) => console::usage_error(&message, None),
+    }
+}
+
+/// The pods that a focus is about.
+fn focus(world: &World, text: &str) -> Result<BTreeSet<PodId>, Status> {
+    let end = resolve_endpoint(world, text)
+        .map_err(|error| console::usage_error(&error.message, error.help.as_deref()))?;
+    let pods = end.members.iter().filter_map(|member| match member.peer {
+        Peer::Pod(id) => Some(id),
+        Peer::Node(..) | Peer::External(_) | Peer::Name(..) => None,
+    });
+    let pods: BTreeSet<PodId> = pods.collect();
+    if pods.is_empty() {
+        let message = format!("`{text}` has no pods to draw");
+        return Err(console::usage_error(
+            &message,
+            Some("a focus is a workload, a pod, labels or a Service"),
+        ));
+    }
+    Ok(pods)
+}
+
+/// The workloads that are drawn with or without a link; `None`: all.
+fn only(world: &World, filter: &Filter) -> Option<BTreeSet<WorkloadId>> {
+    if filter.namespace.is_none() && filter.pods.is_none() {
+        return None;
+    }
+    let cluster = &world.cluster;
+    let of_space = filter.namespace.as_deref().and_then(|name| cluster.find_namespace(name));
+    let spaces = of_space.into_iter().flat_map(|id| cluster.workloads_in(id));
+    let pods = filter.pods.iter().flatten().map(|&pod| cluster.pod(pod).workload);
+    Some(spaces.chain(pods).collect())
+}
+
+/// What stands around a picture of a list.
+fn frame(world: &World, picture: &Picture, title: String) -> Frame {
+    let subtitle = render::enforced(world);
+    let mut notes = picture.notes.clone();
+    if picture.unenforced {
+        notes.push("Drawn is what policies allow: nobody knows whether anything enforces them, so all else is undetermined.".into());
+    }
+    if !world.edits.is_empty() {
+        notes.push(format!("As if: {}.", world.edits.join(", ")));
+    }
+    let left = world.left_out();
+    if left.broken + left.unsupported > 0 {
+        notes.push(format!(
+            "{} objects are left out, as was asked for.",
+            left.broken + left.unsupported
+        ));
+    }
+    Frame { title, subtitle, notes, ..Frame::default() }
+}
+
+fn written(args: &GraphArgs, bytes: Vec<u8>, undetermined: bool) -> Status {
     match &args.out {
-        None => console::print(&text),
+        None => console::print_bytes(&bytes),
         Some(path) => {
-            if let Err(error) = std::fs::write(path, text) {
+            if let Err(error) = std::fs::write(path, bytes) {
                 let message = format!("cannot write `{}`: {error}", path.display());
                 return console::usage_error(&message, None);
             }
         }
     }
-    if listing.unenforced || listing.rows.iter().any(|row| !row.verdict.unknown.is_empty()) {
-        Status::Undetermined
-    } else {
-        Status::Success
-    }
+    if undetermined { Status::Undetermined } else { Status::Success }
 }

@@ -91,6 +91,7 @@ fn run(cli: Cli, name: &'static str) -> Status {
             console::print(match document {
                 SchemaOf::Explain => render::EXPLAIN_SCHEMA,
                 SchemaOf::Diff => render::DIFF_SCHEMA,
+                SchemaOf::Graph => render::GRAPH_SCHEMA,
                 SchemaOf::Test => render::TEST_SCHEMA,
             });
             Status::Success

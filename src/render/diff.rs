@@ -500,7 +500,7 @@ fn mermaid(diff: &Diff, rows: &[Joined]) -> String {
 }
 
 /// A label of Mermaid: in quotes, with entities for what would end it.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let text = text.replace('#', "#35;").replace('"', "#quot;").replace('<', "#lt;");
     format!("\"{text}\"")
 }

@@ -14,13 +14,7 @@ pub fn dot(world: &World, listing: &Listing, title: &str) -> String {
         let mut graph = writer.digraph();
         graph.set_rank_direction(RankDirection::LeftRight);
         let drawn = listing.rows.len();
-        let cni = match &world.cni {
-            None => "as declared".to_owned(),
-            Some(cni) if world.policies.ignored => {
-                format!("{cni} ignores all policies")
-            }
-            Some(cni) => format!("enforced by {cni}"),
-        };
+        let cni = super::picture::enforced(world);
         let open = listing.open_pairs;
         let left = world.left_out();
         let left = match left.broken + left.unsupported {
@@ -132,7 +126,7 @@ fn node_id(id: WorkloadId) -> String {
 }
 
 /// A quoted DOT string: quotes and backslashes escaped, line ends as `\n`.
-fn quote(text: &str) -> String {
+pub(super) fn quote(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
     format!("\"{escaped}\"")
 }

@@ -22,9 +22,13 @@ mod github;
 mod inventory;
 mod json;
 mod list;
+mod picture;
+#[cfg(feature = "png")]
+mod png;
 mod questions;
 mod style;
 mod suite;
+mod svg;
 mod table;
 mod truth_table;
 
@@ -40,10 +44,16 @@ pub use explain_json::{EXPLAIN_SCHEMA, explain_json};
 pub use inventory::inventory_text;
 pub use json::{can_json, cni_json, inventory_json, listing_json, truth_table_json};
 pub use list::{ListStyle, listing_markdown, write_listing};
+pub use picture::{
+    Drawing, GRAPH_SCHEMA, enforced, mermaid, page, picture_dot, picture_json, picture_svg,
+};
+#[cfg(feature = "png")]
+pub use png::png;
 pub use questions::{questions_csv, questions_json, questions_text};
 pub use style::Look;
 pub use suite::{
     TEST_SCHEMA, first_test_yaml, suite_github, suite_json, suite_junit, suite_list, suite_tap,
     suite_text,
 };
+pub use svg::{Frame, Place};
 pub use truth_table::{truth_table_csv, truth_table_text};

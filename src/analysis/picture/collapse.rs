@@ -1,0 +1,251 @@
+//! Fewer ends without a link less: those that nothing tells apart become one, or all of a namespace do.
+
+use super::{EndKind, Level, Link, Picture, PictureEnd, outside};
+use crate::analysis::list::{Length, outside_name};
+use crate::net::{ConnectionSet, IpSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Of more ends than these in a namespace, order by likeness would take long: they stay ordered by name.
+const MOST_ORDERED: usize = 400;
+
+/// The same of namespaces.
+type Signature = (EndKind, Option<String>, [bool; 2], i32, Vec<(usize, u32)>, Vec<(usize, u32)>);
+
+impl Picture {
+    /// Joins ends of one namespace, or outside, that have the same links: to the same ends, from the same ends, and
+    /// the same among themselves. Nothing is lost by it: what is said of one is true of each.
+    #[must_use]
+    pub fn collapsed(&self) -> Self {
+        let mut contents: HashMap<(ConnectionSet, ConnectionSet, Option<String>), u32> =
+            HashMap::new();
+        let mut out: Vec<Vec<(usize, u32)>> = vec![Vec::new(); self.ends.len()];
+        let mut into: Vec<Vec<(usize, u32)>> = vec![Vec::new(); self.ends.len()];
+        for link in &self.links {
+            let next = u32::try_from(contents.len()).unwrap_or(u32::MAX);
+            let key = (link.allowed.clone(), link.unknown.clone(), link.note.clone());
+            let content = *contents.entry(key).or_insert(next);
+            out[link.source].push((link.destination, content));
+            into[link.destination].push((link.source, content));
+        }
+        let mut groups: BTreeMap<Signature, Vec<usize>> = BTreeMap::new();
+        for (at, (end, (out, into))) in self.ends.iter().zip(out.into_iter().zip(into)).enumerate()
+        {
+            let open = end.open.map(|count| count > 0);
+            let key = (end.kind, end.namespace.clone(), open, end.column, out, into);
+            groups.entry(key).or_default().push(at);
+        }
+        let mut groups: Vec<Vec<usize>> = groups.into_values().collect();
+        groups.sort();
+        let mut place = vec![0; self.ends.len()];
+        let mut ends = Vec::new();
+        for (group, members) in groups.iter().enumerate() {
+            for &at in members {
+                place[at] = group;
+            }
+            ends.push(self.joined(members));
+        }
+        let mut links: BTreeMap<(usize, usize), Link> = BTreeMap::new();
+        for link in &self.links {
+            let key = (place[link.source], place[link.destination]);
+            let sizes = groups[key.0].len() * groups[key.1].len();
+            let new = || Link {
+                source: key.0,
+                destination: key.1,
+                pairs: sizes,
+                of: sizes,
+                rows: Vec::new(),
+                ids: Vec::new(),
+                ..link.clone()
+            };
+            let own = links.entry(key).or_insert_with(new);
+            own.rows.extend(&link.rows);
+            own.ids.extend(&link.ids);
+        }
+        let mut links: Vec<Link> = links.into_values().collect();
+        for link in &mut links {
+            link.rows.sort_unstable();
+            link.rows.dedup();
+        }
+        Self { ends, links, ..self.clone() }
+    }
+
+    fn joined(&self, members: &[usize]) -> PictureEnd {
+        let first = &self.ends[members[0]];
+        if members.len() == 1 {
+            return first.clone();
+        }
+        let all = || members.iter().map(|&at| &self.ends[at]);
+        let kind = if first.is_inside() { EndKind::Class } else { first.kind };
+        let name = match kind {
+            EndKind::Outside => {
+                let sets = all().filter_map(|end| end.set.as_ref());
+                outside_name(&sets.fold(IpSet::empty(), |all, own| all.union(own)), Length::Short)
+            }
+            EndKind::Class | EndKind::Workload | EndKind::Namespace => {
+                format!("{} ×{}", first.name, members.len())
+            }
+            EndKind::Name | EndKind::Nodes => {
+                let names: Vec<&str> = all().map(|end| end.name.as_str()).take(2).collect();
+                match members.len() {
+                    2 => names.join(", "),
+                    more => format!("{} and {} more", names.join(", "), more - 2),
+                }
+            }
+        };
+        PictureEnd {
+            kind,
+            name,
+            members: all().flat_map(|end| end.members.iter().cloned()).collect(),
+            workloads: all().map(|end| end.workloads).sum(),
+            open: [0, 1].map(|at: usize| all().map(|end| end.open[at]).sum()),
+            set: first.set.as_ref().map(|_| {
+                let sets = all().filter_map(|end| end.set.as_ref());
+                sets.fold(IpSet::empty(), |all, own| all.union(own))
+            }),
+            pods: all().flat_map(|end| end.pods.iter().copied()).collect(),
+            ids: all().flat_map(|end| end.ids.iter().copied()).collect(),
+            ..first.clone()
+        }
+    }
+
+    /// The next level up: an end for each namespace, a link where any of their workloads connect, with how many
+    /// pairs of how many do.
+    #[must_use]
+    pub fn namespaces(&self) -> Self {
+        let mut spaces: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        let mut place = vec![0; self.ends.len()];
+        let mut ends: Vec<PictureEnd> = Vec::new();
+        for (at, end) in self.ends.iter().enumerate() {
+            if let Some(name) = &end.namespace {
+                spaces.entry(name).or_default().push(at);
+            } else {
+                place[at] = ends.len();
+                ends.push(end.clone());
+            }
+        }
+        for (name, members) in &spaces {
+            for &at in members {
+                place[at] = ends.len();
+            }
+            let all = || members.iter().map(|&at| &self.ends[at]);
+            ends.push(PictureEnd {
+                namespace: Some((*name).to_owned()),
+                workloads: all().map(|end| end.workloads).sum(),
+                open: [0, 1].map(|at: usize| all().map(|end| end.open[at]).sum()),
+                pods: all().flat_map(|end| end.pods.iter().copied()).collect(),
+                ids: all().flat_map(|end| end.ids.iter().copied()).collect(),
+                ..outside(
+                    EndKind::Namespace,
+                    "every workload".into(),
+                    all().flat_map(|end| end.members.iter().cloned()).collect(),
+                )
+            });
+        }
+        let size = |at: usize| ends[at].workloads.max(1);
+        let mut links: BTreeMap<(usize, usize), Link> = BTreeMap::new();
+        for link in &self.links {
+            let key = (place[link.source], place[link.destination]);
+            let own = |at: usize| self.ends[at].workloads.max(1);
+            let pairs = own(link.source) * own(link.destination);
+            match links.get_mut(&key) {
+                None => {
+                    let of = size(key.0) * size(key.1);
+                    let new = Link {
+                        source: key.0,
+                        destination: key.1,
+                        pairs,
+                        of,
+                        note: None,
+                        ..link.clone()
+                    };
+                    links.insert(key, new);
+                }
+                Some(known) => {
+                    let same = (&known.allowed, &known.unknown) == (&link.allowed, &link.unknown);
+                    known.uniform &= same;
+                    known.allowed = known.allowed.union(&link.allowed);
+                    known.unknown = known.unknown.union(&link.unknown);
+                    known.pairs += pairs;
+                    known.rows.extend(&link.rows);
+                    known.ids.extend(&link.ids);
+                }
+            }
+        }
+        let mut links: Vec<Link> = links.into_values().collect();
+        for link in &mut links {
+            link.rows.sort_unstable();
+            link.rows.dedup();
+            link.pairs = link.pairs.min(link.of);
+        }
+        Self { level: Level::Namespaces, ends, links, ..self.clone() }
+    }
+
+    /// Orders the ends of each namespace so that those with like links stand beside each other.
+    #[must_use]
+    pub fn ordered(&self) -> Self {
+        let mut near: Vec<BTreeSet<(usize, bool)>> = vec![BTreeSet::new(); self.ends.len()];
+        for link in &self.links {
+            near[link.source].insert((link.destination, true));
+            near[link.destination].insert((link.source, false));
+        }
+        let mut order: Vec<usize> = Vec::with_capacity(self.ends.len());
+        let mut start = 0;
+        while start < self.ends.len() {
+            let space = &self.ends[start].namespace;
+            let length =
+                self.ends[start..].iter().take_while(|end| end.namespace == *space).count();
+            let group: Vec<usize> = (start..start + length).collect();
+            start += length;
+            if space.is_none() || group.len() > MOST_ORDERED || self.level == Level::Namespaces {
+                order.extend(group);
+            } else {
+                order.extend(by_likeness(&near, group));
+            }
+        }
+        let mut place = vec![0; order.len()];
+        for (new, &old) in order.iter().enumerate() {
+            place[old] = new;
+        }
+        let ends = order.iter().map(|&at| self.ends[at].clone()).collect();
+        let mut links: Vec<Link> = self
+            .links
+            .iter()
+            .map(|link| Link {
+                source: place[link.source],
+                destination: place[link.destination],
+                ..link.clone()
+            })
+            .collect();
+        links.sort_by_key(|link| (link.source, link.destination));
+        Self { ends, links, ..self.clone() }
+    }
+}
+
+/// From the one with the most links on, always the likest of the rest; of equals the first.
+fn by_likeness(near: &[BTreeSet<(usize, bool)>], mut left: Vec<usize>) -> Vec<usize> {
+    let mut out = Vec::with_capacity(left.len());
+    let most = |left: &[usize]| {
+        let most =
+            left.iter().enumerate().max_by_key(|(at, end)| (near[**end].len(), usize::MAX - at));
+        most.map(|(at, _)| at)
+    };
+    let Some(first) = most(&left) else { return out };
+    let mut last = left.remove(first);
+    out.push(last);
+    while !left.is_empty() {
+        let likeness = |end: usize| {
+            let both = near[last].intersection(&near[end]).count();
+            let any = near[last].len() + near[end].len() - both;
+            // In thousandths, so that they can be compared.
+            (both * 1_000).checked_div(any).unwrap_or(0)
+        };
+        let next = left
+            .iter()
+            .enumerate()
+            .max_by_key(|(at, end)| (likeness(**end), usize::MAX - at))
+            .map_or(0, |(at, _)| at);
+        last = left.remove(next);
+        out.push(last);
+    }
+    out
+}
