@@ -159,6 +159,90 @@ fn snapshots_of_scenarios_tell_policies_apart() {
     assert!(told > 500, "the loss of {told} policies and rules shows");
 }
 
+/// Each of these once passed, or was told of wrongly, in a way that a reader would have trusted.
+#[test]
+fn what_is_not_so_does_not_hold() {
+    let pods = "
+apiVersion: v1
+kind: Pod
+metadata: {name: db, namespace: a, labels: {app: db}}
+spec: {containers: [{name: c, image: i, ports: [{name: pg, containerPort: 5432}]}]}
+status: {podIPs: [{ip: 10.0.0.2}, {ip: \"fd00::2\"}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: a, labels: {app: web}}
+spec: {containers: [{name: c, image: i}]}
+status: {podIPs: [{ip: 10.0.0.3}, {ip: \"fd00::3\"}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db, namespace: a}
+spec:
+  podSelector: {matchLabels: {app: db}}
+  ingress: [{from: [{ipBlock: {cidr: \"::/0\"}}], ports: [{port: 80}]}]
+";
+    for (expectation, status, why) in [
+        (
+            "from: a/pod/web, to: a/pod/db, port: 80, verdict: denied",
+            Some(Status::Failed),
+            "open over IPv6 alone",
+        ),
+        (
+            "from: a/pod/web, to: a/pod/db, port: 80, verdict: allowed",
+            Some(Status::Failed),
+            "closed over IPv4, which comes first",
+        ),
+        (
+            "from: a/pod/web, to: a/pod/db, port: 81, verdict: denied",
+            Some(Status::Passed),
+            "closed",
+        ),
+        ("to: a/pod/db, port: gp, onlyFrom: []", Some(Status::Failed), "no port of that name"),
+        (
+            "to: a/pod/db, port: 80, onlyFrom: ['::/0']",
+            Some(Status::Failed),
+            "listed, and closed over IPv4",
+        ),
+        ("to: a/pod/db, port: 81, onlyFrom: []", Some(Status::Passed), "closed to all"),
+        ("unchanged: x.snap, namespace: aa", Some(Status::Failed), "no such namespace"),
+        ("table: \"a/pod/db a/pod/web\\na/pod/web X\"", None, "a mark is missing"),
+        ("table: \"| to | a/pod/db |\\n| a/pod/web |  |\"", None, "a cell is empty"),
+        ("isolated: [[], a/pod/db]", None, "an empty group"),
+        ("from: a/pod/web, to: a/pod/db, verdict: denied, verdict: allowed", None, "twice"),
+        ("to: a/pod/db, port: [], onlyFrom: []", None, "no port is every port"),
+    ] {
+        let folder = scratch("holds");
+        fs::write(folder.join("m.yaml"), pods).expect("manifests");
+        let path = folder.join("t.reach.yaml");
+        let text = format!(
+            "apiVersion: kubereach/v1\nkind: ReachabilityTest\ncni: declared\n\
+             expectations: [{{name: n, {expectation}}}]\n"
+        );
+        fs::write(&path, text).expect("a test");
+        let (files, _) = read_tests(&[path], &mut SourceMap::default());
+        let run = run_tests(&files, &Given::default(), &RunOptions::default());
+        let found = run.files.first().and_then(|file| file.outcomes.first());
+        assert_eq!(found.map(|own| own.status), status, "{why}: {expectation}: {found:#?}");
+    }
+}
+
+#[test]
+fn no_file_but_a_snapshot_is_overwritten() {
+    let folder = scratch("overwrite");
+    let suite = root().join("tests/cli/input/suite");
+    for name in ["cluster.yaml", "policies.yaml"] {
+        fs::copy(suite.join(name), folder.join(name)).expect("a copy");
+    }
+    let test = "apiVersion: kubereach/v1\nkind: ReachabilityTest\n\
+                expectations: [{name: n, unchanged: policies.yaml}]\n";
+    fs::write(folder.join("a.reach.yaml"), test).expect("a test");
+    let before = fs::read(folder.join("policies.yaml")).expect("policies");
+    let found = kubereach(&folder, &["test", "--update"]);
+    assert_eq!(found.status.code(), Some(1), "{found:?}");
+    assert_eq!(fs::read(folder.join("policies.yaml")).expect("policies"), before);
+}
+
 #[test]
 fn tests_are_found_by_their_names() {
     let suite = root().join("tests/cli/input/suite");

@@ -50,7 +50,10 @@ pub(super) fn run(args: &TestArgs, global: &Global) -> Status {
         console::print(&render::suite_list(names(&files, &options.filters)));
         return if faults.is_empty() { Status::Success } else { Status::Error };
     }
-    let run = run_tests(&files, &given, &options);
+    let mut run = run_tests(&files, &given, &options);
+    if !faults.is_empty() {
+        run.add_unread(&found, &faults, &sources);
+    }
     for world in &run.broken {
         console::report(world, global);
     }

@@ -36,9 +36,11 @@ fn coloured(status: Status) -> String {
 }
 
 fn name(outcome: &Outcome) -> String {
+    // One line, whatever the file says.
+    let own = outcome.name.replace(char::is_control, " ");
     match &outcome.under {
-        Some(under) => format!("{} [{under}]", outcome.name),
-        None => outcome.name.clone(),
+        Some(under) => format!("{own} [{under}]"),
+        None => own,
     }
 }
 
@@ -83,10 +85,12 @@ fn file_text(file: &FileRun, all: bool, look: Look) -> String {
     };
     let mut out = format!("{} {}  {}\n", coloured(worst), bold(&path.to_string()), dim(&tally));
     for outcome in &file.outcomes {
+        let notes = || outcome.notes.iter().map(|note| format!("         note: {note}\n"));
         if outcome.status == Status::Passed {
-            if all {
+            if all || !outcome.notes.is_empty() {
                 let pairs = dim(&count(outcome.pairs, "pair"));
                 let _ = writeln!(out, "  {} {}  {pairs}", coloured(outcome.status), name(outcome));
+                out.extend(notes());
             }
             continue;
         }
@@ -100,6 +104,7 @@ fn file_text(file: &FileRun, all: bool, look: Look) -> String {
         for line in detail(outcome, look) {
             let _ = writeln!(out, "         {line}");
         }
+        out.extend(notes());
     }
     out
 }
@@ -340,6 +345,7 @@ pub fn suite_json(run: &SuiteRun) -> Value {
             "pairs": own.pairs,
             "counterexamples": own.counterexamples.iter().map(example).collect::<Vec<_>>(),
             "more": own.more,
+            "notes": own.notes,
         })
     };
     let files: Vec<Value> = run

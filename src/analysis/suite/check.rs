@@ -10,7 +10,10 @@ use crate::analysis::list::{Filter, Lister};
 use crate::analysis::port::PortQuery;
 use crate::analysis::query::can;
 use crate::analysis::world::World;
+use crate::cluster::Addresses;
 use crate::diagnostic::Location;
+use crate::engine::Peer;
+use crate::net::{Family, IpSet};
 use crate::policy::Direction;
 use rayon::prelude::*;
 use std::collections::HashMap;
@@ -37,6 +40,8 @@ pub struct Outcome {
     pub counterexamples: Vec<Counterexample>,
     /// How many more there are.
     pub more: usize,
+    /// What its ends were taken for, where that is not plain.
+    pub notes: Vec<String>,
 }
 
 /// Whether an expectation holds.
@@ -130,6 +135,7 @@ pub(super) struct Asker<'e, 'w> {
     pub(super) engines: &'e Engines<'w>,
     ends: HashMap<String, Result<Endpoint, EndpointError>>,
     lister: OnceLock<Lister<'w, 'e, 'w>>,
+    owned: OnceLock<IpSet>,
 }
 
 /// Rows between ends that no policy isolates are looked at as well.
@@ -147,7 +153,7 @@ impl<'e, 'w> Asker<'e, 'w> {
         names.dedup();
         let resolve = |name: &&str| ((*name).to_owned(), resolve_endpoint(world, name));
         let ends = names.par_iter().map(resolve).collect();
-        Self { world, engines, ends, lister: OnceLock::new() }
+        Self { world, engines, ends, lister: OnceLock::new(), owned: OnceLock::new() }
     }
 
     pub(super) fn end(&self, name: &str) -> Result<&Endpoint, EndpointError> {
@@ -162,6 +168,13 @@ impl<'e, 'w> Asker<'e, 'w> {
 
     pub(super) fn lister(&self) -> &Lister<'w, 'e, 'w> {
         self.lister.get_or_init(|| Lister::new(self.world, self.engines.effective(), &ALL))
+    }
+
+    /// The addresses of pods and nodes: what is outside is what is left.
+    pub(super) fn owned(&self) -> &IpSet {
+        self.owned.get_or_init(|| {
+            IpSet::blocks(self.world.cluster.owned_addresses().map(ipnet::IpNet::from))
+        })
     }
 
     pub(super) fn can(
@@ -214,6 +227,7 @@ pub(super) fn check(
         pairs: found.pairs,
         counterexamples: found.counterexamples,
         more: found.more,
+        notes: notes(asker, own),
     };
     let mut found = Findings::new();
     if let Some(reason) = &own.skip {
@@ -254,7 +268,11 @@ pub(super) fn check(
             // Each reading of the policies has a snapshot of its own.
             let path = folder.join(snapshot);
             let path = match label {
-                Some(label) => path.with_extension(format!("{label}.snap")),
+                Some(label) => {
+                    let name = path.file_name().unwrap_or_default().to_string_lossy();
+                    let stem = name.strip_suffix(".snap").unwrap_or(&name);
+                    path.with_file_name(format!("{stem}.{label}.snap"))
+                }
                 None => path,
             };
             snapshot::check(asker, &path, namespace.as_deref(), update, &mut found);
@@ -272,6 +290,17 @@ pub(super) fn check(
         found.status = Status::Skipped;
     }
     outcome(found)
+}
+
+/// Names that were taken for hosts outside, as nothing in the input is called so: they may be mistyped.
+fn notes(asker: &Asker<'_, '_>, own: &Expectation) -> Vec<String> {
+    let ends = own.wanted.ends().into_iter().filter_map(|name| asker.end(name).ok());
+    let guessed = ends
+        .filter(|end| end.members.iter().any(|member| matches!(member.peer, Peer::Name(_, None))));
+    let mut notes: Vec<String> = guessed.filter_map(|end| end.note.clone()).collect();
+    notes.sort();
+    notes.dedup();
+    notes
 }
 
 /// Checks one expectation about a world, whatever it says of CNIs; snapshots are relative to the folder at hand.
@@ -304,6 +333,54 @@ pub(super) fn each_port(ports: &[PortQuery]) -> Vec<&[PortQuery]> {
     if ports.is_empty() { vec![&[]] } else { ports.chunks(1).collect() }
 }
 
+/// The answers to a question. That something is denied is asked of each family that both ends have: a connection
+/// may take either.
+fn answers(
+    asker: &Asker<'_, '_>,
+    source: &Endpoint,
+    destination: &Endpoint,
+    ports: &[PortQuery],
+    verdict: Expected,
+) -> Result<Vec<CanAnswer>, EndpointError> {
+    let first = asker.can(source, destination, ports)?;
+    if verdict != Expected::Denied {
+        return Ok(vec![first]);
+    }
+    let named = asker.world.options.family.or(source.family).or(destination.family);
+    // Of a pod without a known address it is not known that it has both.
+    let cluster = &asker.world.cluster;
+    let known = |peer: &Peer| match peer {
+        Peer::Pod(id) => matches!(cluster.pod(*id).addresses, Addresses::Known(_)),
+        Peer::Name(_, address) => address.is_some(),
+        Peer::Node(..) | Peer::External(_) => true,
+    };
+    let dual = |end: &Endpoint| {
+        Family::ALL.iter().all(|family| {
+            let mut members = end.members.iter().filter(|own| known(&own.peer));
+            members.any(|own| own.peer.families(cluster).contains(family))
+        })
+    };
+    if named.is_some() || !dual(source) || !dual(destination) {
+        return Ok(vec![first]);
+    }
+    let mut out = Vec::new();
+    for family in Family::ALL {
+        let [source, destination] =
+            [source, destination].map(|end| Endpoint { family: Some(family), ..end.clone() });
+        let mut answer = asker.can(&source, &destination, ports)?;
+        // Of a pair that has not this family there is nothing to say.
+        answer.groups.retain(|group| group.family.is_some());
+        if !answer.groups.is_empty() {
+            answer.port = Some(match answer.port {
+                Some(port) => format!("{port} over {family}"),
+                None => format!("over {family}"),
+            });
+            out.push(answer);
+        }
+    }
+    Ok(if out.is_empty() { vec![first] } else { out })
+}
+
 /// What is said of two ends, port by port.
 pub(super) fn pair(
     asker: &Asker<'_, '_>,
@@ -316,38 +393,50 @@ pub(super) fn pair(
     let ends = (end_of(asker, own, from, found), end_of(asker, own, to, found));
     let (Some(source), Some(destination)) = ends else { return };
     for ports in each_port(ports) {
-        match asker.can(source, destination, ports) {
+        match answers(asker, source, destination, ports, verdict) {
             Err(error) if own.may_match_nothing => drop(error),
             Err(error) => found.add(Status::Failed, || Counterexample::of_end(&error)),
-            Ok(answer) => {
-                found.pairs += answer.pairs;
-                let status = status_of(verdict, answer.answer);
-                if status != Status::Passed {
-                    found.add(status, || told(asker.world, &answer, verdict));
+            Ok(answers) => {
+                for answer in answers {
+                    found.pairs += answer.pairs;
+                    let worst = answer.groups.iter().map(|group| status_of(verdict, group)).max();
+                    let status = match verdict {
+                        // Of all pairs together, as `can` says it.
+                        Expected::Undetermined if answer.answer != Answer::Undetermined => {
+                            Status::Failed
+                        }
+                        Expected::Undetermined => Status::Passed,
+                        _ => worst.unwrap_or(Status::Passed),
+                    };
+                    if status != Status::Passed {
+                        found.add(status, || told(asker.world, &answer, verdict));
+                    }
                 }
             }
         }
     }
 }
 
-fn status_of(verdict: Expected, answer: Answer) -> Status {
-    match (verdict, answer) {
+/// Whether pairs that are alike are as expected: what is known to be otherwise is a failure, whatever else of it
+/// is not known.
+fn status_of(verdict: Expected, group: &Group) -> Status {
+    let is_open = !group.allowed.is_empty();
+    match (verdict, group.answer) {
         (Expected::Allowed, Answer::Allowed)
         | (Expected::Denied, Answer::Denied)
         | (Expected::Undetermined, Answer::Undetermined) => Status::Passed,
-        (Expected::Allowed | Expected::Denied, Answer::Undetermined) => Status::Undetermined,
+        (Expected::Denied, Answer::Undetermined | Answer::Partly) if !is_open => {
+            Status::Undetermined
+        }
+        (Expected::Allowed, Answer::Undetermined) => Status::Undetermined,
         _ => Status::Failed,
     }
 }
 
 /// A group that is not as expected, in words.
 fn told(world: &World, answer: &CanAnswer, verdict: Expected) -> Counterexample {
-    let order = |group: &&Group| match status_of(verdict, group.answer) {
-        Status::Failed => 0,
-        Status::Undetermined => 1,
-        Status::Passed | Status::Skipped => 2,
-    };
-    let Some(group) = answer.groups.iter().min_by_key(order) else {
+    let Some(group) = answer.groups.iter().rev().max_by_key(|group| status_of(verdict, group))
+    else {
         return Counterexample::plain("nothing is said of it");
     };
     let [from, to] = &group.example;
@@ -355,6 +444,7 @@ fn told(world: &World, answer: &CanAnswer, verdict: Expected) -> Counterexample 
     let pairs = if answer.pairs > 1 { format!(" ({})", answer.counts()) } else { String::new() };
     let is = match group.answer {
         Answer::Partly => "allowed in part",
+        Answer::Undetermined if !group.allowed.is_empty() => "allowed in part",
         other => other.word(),
     };
     let text = format!("{from} → {to} {port} is {is}, expected {}{pairs}", verdict.word());
@@ -371,31 +461,46 @@ fn some(
     found: &mut Findings,
 ) {
     let mut missed = Findings::new();
+    // Where of one pair it cannot be said, it cannot be said of all that none is so.
+    let mut maybe: Option<Counterexample> = None;
     for (from, to) in from.iter().flat_map(|from| to.iter().map(move |to| (from, to))) {
         let ends = (end_of(asker, own, from, found), end_of(asker, own, to, found));
         let (Some(source), Some(destination)) = ends else { continue };
         for ports in each_port(ports) {
-            match asker.can(source, destination, ports) {
+            match answers(asker, source, destination, ports, verdict) {
                 Err(error) if own.may_match_nothing => drop(error),
                 Err(error) => found.add(Status::Failed, || Counterexample::of_end(&error)),
-                Ok(answer) => {
-                    found.pairs += answer.pairs;
-                    let best = answer.groups.iter().map(|group| status_of(verdict, group.answer));
-                    match best.min() {
-                        Some(Status::Passed) => return,
-                        Some(status) => missed.add(status, || told(asker.world, &answer, verdict)),
-                        None => {}
+                Ok(answers) => {
+                    for answer in answers {
+                        found.pairs += answer.pairs;
+                        for group in &answer.groups {
+                            if status_of(verdict, group) == Status::Passed {
+                                if found.status == Status::Passed {
+                                    return;
+                                }
+                                continue;
+                            }
+                            let open =
+                                verdict != Expected::Undetermined && !group.unknown.is_empty();
+                            if open && maybe.is_none() {
+                                maybe = Some(told(asker.world, &answer, verdict));
+                            }
+                            missed.add(Status::Failed, || told(asker.world, &answer, verdict));
+                        }
                     }
                 }
             }
         }
     }
-    // Where of one pair it cannot be said, it cannot be said of all that none is so.
-    if found.status != Status::Failed {
-        *found = Findings { pairs: found.pairs, ..missed };
-        let maybe = found.counterexamples.iter().any(|own| own.text.contains("undetermined"));
-        if found.status == Status::Failed && maybe {
-            found.status = Status::Undetermined;
-        }
+    if found.status == Status::Failed {
+        return;
+    }
+    let pairs = found.pairs;
+    *found = missed;
+    found.pairs = pairs;
+    if let (Some(example), Status::Failed) = (maybe, found.status) {
+        *found = Findings::new();
+        found.pairs = pairs;
+        found.add(Status::Undetermined, || example);
     }
 }

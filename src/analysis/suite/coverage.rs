@@ -127,15 +127,21 @@ impl Loss {
     }
 }
 
+/// An expectation that holds.
+pub(super) struct Checked<'f> {
+    /// The folder of its file.
+    pub(super) folder: &'f Path,
+    /// What must hold.
+    pub(super) expectation: &'f Expectation,
+    /// What it was checked under, where that is one of several.
+    pub(super) label: Option<String>,
+}
+
 /// Takes each policy and rule away that was not missed so far, and notes whether an expectation that holds with
 /// it does not hold without. `world` is left as it was.
-pub(super) fn coverage(
-    world: &mut World,
-    expectations: &[(&Path, &Expectation)],
-    found: &mut Found,
-) {
+pub(super) fn coverage(world: &mut World, expectations: &[Checked<'_>], found: &mut Found) {
     let about: Vec<Option<HashSet<PodId>>> =
-        expectations.iter().map(|(_, own)| pods(world, own)).collect();
+        expectations.iter().map(|own| pods(world, own.expectation)).collect();
     for loss in Loss::all(&world.declared) {
         let what = loss.describe(world);
         if found.get(&what) == Some(&true) {
@@ -150,19 +156,24 @@ pub(super) fn coverage(
                 subject.matches(pod, world.cluster.namespace(pod.namespace)) != Some(false)
             })
             .collect();
-        let near: Vec<&(&Path, &Expectation)> = expectations
+        let near: Vec<&Checked<'_>> = expectations
             .iter()
             .zip(&about)
             .filter(|(_, pods)| pods.as_ref().is_none_or(|own| !own.is_disjoint(&selected)))
             .map(|(own, _)| own)
             .collect();
+        if near.is_empty() {
+            found.entry(what).or_insert(false);
+            continue;
+        }
         let whole = world.declared.clone();
         world.redeclare(loss.from(&whole));
         let engines = Engines::new(world);
-        let asker = Asker::new(world, &engines, near.iter().map(|(_, own)| *own));
-        let missed = near
-            .par_iter()
-            .any(|(folder, own)| check(&asker, own, folder, None, false).status != Status::Passed);
+        let asker = Asker::new(world, &engines, near.iter().map(|own| own.expectation));
+        let missed = near.par_iter().any(|own| {
+            let label = own.label.as_deref();
+            check(&asker, own.expectation, own.folder, label, false).status != Status::Passed
+        });
         drop(asker);
         drop(engines);
         world.redeclare(whole);

@@ -27,6 +27,9 @@ const KINDS: [&str; 4] = ["deployment", "statefulset", "daemonset", "pod"];
 /// Reads a list of tests.
 pub(super) fn file(reader: &mut Reader<'_>, path: &Path, root: &Place<'_>) -> TestFile {
     let count = root.node.map_or(0, |node| node.items().len());
+    if count == 0 {
+        reader.fault(Code::RequiredValue, "a list of tests without a test", root.span);
+    }
     let mut names = BTreeSet::new();
     let mut expectations = Vec::new();
     for at in 0..count {

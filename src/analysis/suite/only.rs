@@ -3,7 +3,7 @@
 use super::check::{Asker, Counterexample, Findings, Status, each_port, end_of};
 use super::file::{Expectation, Expected};
 use crate::analysis::asked::Asked;
-use crate::analysis::endpoint::{Endpoint, Member};
+use crate::analysis::endpoint::{Endpoint, EndpointError, Member};
 use crate::analysis::list::{Length, Row, RowEnd};
 use crate::analysis::port::PortQuery;
 use crate::cluster::{NodeId, PodId, WorkloadId, routable_addresses};
@@ -64,8 +64,23 @@ pub(super) fn only(
         ends.extend(end_of(asker, own, name, found).map(|end| (name, end)));
     }
     let others = Listed::new(ends.iter().map(|(_, end)| *end));
+    let service = ends.iter().find(|(_, end)| end.service.is_some());
+    if let (Direction::Egress, Some((name, _)), false) = (direction, service, ports.is_empty()) {
+        found.add(Status::Failed, || {
+            Counterexample::plain(format!(
+                "`{name}` is a Service, whose port is another one on its pods: of `onlyTo` with `port` name the workload"
+            ))
+        });
+        return;
+    }
     for subject in subjects {
         let Some(end) = end_of(asker, own, subject, found) else { continue };
+        if let Some(error) = unfit(asker, direction, end, ports) {
+            if !own.may_match_nothing {
+                found.add(Status::Failed, || Counterexample::of_end(&error));
+            }
+            continue;
+        }
         // Those that are listed may connect, each of them.
         for (name, _) in &ends {
             let (from, to) =
@@ -74,6 +89,31 @@ pub(super) fn only(
         }
         beyond(asker, direction, end, &others, ports, found);
     }
+}
+
+/// What keeps a subject from being told of: it is a node, which no policy closes, or has no port of that name.
+fn unfit(
+    asker: &Asker<'_, '_>,
+    direction: Direction,
+    subject: &Endpoint,
+    ports: &[PortQuery],
+) -> Option<EndpointError> {
+    let is_node = |member: &&Member| matches!(member.peer, Peer::Node(..));
+    if subject.members.iter().all(|member| is_node(&member)) {
+        let message =
+            format!("`{}` is a node: policies close pods, and addresses to pods", subject.name);
+        return Some(EndpointError { message, help: None });
+    }
+    if direction == Direction::Egress {
+        return None;
+    }
+    ports.chunks(1).find_map(|port| match Asked::new(asker.world, subject, port) {
+        Err(error) => Some(error),
+        Ok(asked) => {
+            let has = subject.members.iter().any(|member| asked.of(&member.peer).is_some());
+            (!has).then(|| asked.nothing_to_ask(subject))
+        }
+    })
 }
 
 /// What connects beyond the list.
@@ -93,7 +133,8 @@ fn beyond(
             Peer::Pod(id) => {
                 workloads.entry(cluster.pod(id).workload).or_default().insert(id);
             }
-            Peer::Node(..) | Peer::External(_) | Peer::Name(..) => rest.push(member.clone()),
+            Peer::External(_) | Peer::Name(..) => rest.push(member.clone()),
+            Peer::Node(..) => {}
         }
     }
     let asked = match direction {
@@ -120,13 +161,12 @@ fn beyond(
     if rest.is_empty() {
         return;
     }
-    // Of what is no pod the pods tell, all but the listed ones.
+    // Of addresses the pods tell, all but the listed ones; nodes themselves are closed to nothing.
     let others = cluster.pod_ids().filter(|id| !listed.pods.contains(id));
-    let members: Vec<Member> = others
-        .filter(|&id| !cluster.pod(id).host_network)
-        .map(|id| Member { peer: Peer::Pod(id), name: cluster.pod_name(id) })
-        .collect();
+    let members: Vec<Member> =
+        others.map(|id| Member { peer: Peer::Pod(id), name: cluster.pod_name(id) }).collect();
     if members.is_empty() {
+        found.pairs += 1;
         return;
     }
     let everybody = endpoint("any other pod", members);
@@ -195,7 +235,7 @@ fn row_beyond(
             strangers.extend(beyond.map(|&id| (Peer::Node(id, None), name(id))));
         }
         RowEnd::External(set) => {
-            let beyond = listed.beyond(set);
+            let beyond = listed.beyond(set).difference(asker.owned());
             for family in Family::ALL {
                 let part = beyond.only(family).intersection(&routable_addresses(family));
                 if !part.is_empty() {
@@ -210,8 +250,12 @@ fn row_beyond(
             strangers.extend(beyond.map(|own| (peer(own), own.to_string())));
         }
     }
-    // A pod and itself are no pair, unless it stands for several.
-    let is_pair = |peer: &Peer, pod: PodId| *peer != Peer::Pod(pod) || cluster.pod(pod).stand_in;
+    // A pod and itself are no pair, unless it stands for several; its own node always reaches it.
+    let is_pair = |peer: &Peer, pod: PodId| match peer {
+        Peer::Pod(other) => *other != pod || cluster.pod(pod).stand_in,
+        Peer::Node(id, _) => cluster.pod(pod).node != Some(*id),
+        Peer::External(_) | Peer::Name(..) => true,
+    };
     for (peer, name) in strangers {
         let hit = own.iter().copied().filter(|&pod| is_pair(&peer, pod)).find_map(|pod| {
             let destination = match direction {

@@ -1,13 +1,15 @@
 //! From paths of test files to outcomes.
 
 use super::check::{Asker, Outcome, Status, check};
-use super::coverage::{self, Coverage, coverage};
+use super::coverage::{self, Checked, Coverage, coverage};
 use super::file::{Expectation, TestFile, Under};
 use crate::analysis::divergence::Engines;
 use crate::analysis::world::{Basis, Options, World};
 use crate::cluster::{Assumptions, Overlay};
 use crate::diagnostic::{Diagnostic, SourceMap};
-use crate::manifest::{InputPath, files_below, files_matching, is_test_file, load_texts};
+use crate::manifest::{
+    InputPath, files_below, files_matching, is_test_file, load_texts, read_text,
+};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -89,7 +91,13 @@ pub fn find_tests(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
     let mut out: Vec<PathBuf> = Vec::new();
     for path in paths {
         if path.is_dir() {
-            out.extend(files_below(path, is_test)?);
+            // Others have files of that name as well.
+            let is_ours = |path: &PathBuf| {
+                path.file_name().is_none_or(|name| name != "scenario.yaml")
+                    || read_text(&InputPath::Path(path.clone()))
+                        .is_ok_and(|text| text.contains("ReachabilityTest"))
+            };
+            out.extend(files_below(path, is_test)?.into_iter().filter(is_ours));
         } else if path.exists() {
             out.push(path.clone());
         } else {
@@ -98,7 +106,7 @@ pub fn find_tests(paths: &[PathBuf]) -> Result<Vec<PathBuf>, String> {
     }
     let mut out: Vec<PathBuf> = out.iter().map(|path| clean(path)).collect();
     let mut known = std::collections::HashSet::new();
-    out.retain(|path| known.insert(path.clone()));
+    out.retain(|path| known.insert(path.canonicalize().unwrap_or_else(|_| path.clone())));
     Ok(out)
 }
 
@@ -119,6 +127,30 @@ pub fn read_tests(paths: &[PathBuf], sources: &mut SourceMap) -> (Vec<TestFile>,
         }
     }
     (files, faults)
+}
+
+impl SuiteRun {
+    /// Adds the files that could not be read, so that no report is silent about them.
+    pub fn add_unread(&mut self, paths: &[PathBuf], faults: &[Diagnostic], sources: &SourceMap) {
+        for path in paths {
+            if self.files.iter().any(|file| file.path == *path) {
+                continue;
+            }
+            let name = path.strip_prefix(".").unwrap_or(path).to_string_lossy();
+            let own = faults.iter().find_map(|fault| {
+                let place = sources.locate(fault.primary.as_ref()?.span);
+                (*place.path == *name).then(|| format!("{place}: {}", fault.message))
+            });
+            self.files.push(FileRun {
+                path: path.clone(),
+                name: String::new(),
+                reading: None,
+                outcomes: Vec::new(),
+                error: Some(own.unwrap_or_else(|| "the test file cannot be read".into())),
+            });
+        }
+        self.files.sort_by(|a, b| a.path.cmp(&b.path));
+    }
 }
 
 /// An expectation: its file, and its place there.
@@ -229,7 +261,8 @@ fn jobs<'f>(files: &'f [TestFile], given: &Given, options: &RunOptions) -> Vec<J
             assumptions.default_namespace = name.as_str().into();
         }
         let overlay = joined(&file.overlay, &given.options.overlay);
-        let key = format!("{inputs:?} {apply:?} {overlay:?} {namespace:?} {:?}", file.resolve);
+        let key =
+            format!("{inputs:?} {apply:?} {overlay:?} {namespace:?} {:?} {error:?}", file.resolve);
         let job = *known.entry(key).or_insert_with(|| {
             jobs.push(Job {
                 inputs,
@@ -423,7 +456,12 @@ impl Job<'_> {
         done.failed |= outcomes.iter().any(|(.., outcome)| !holds(outcome));
         if options.coverage {
             let passed = outcomes.iter().filter(|(.., outcome)| outcome.status == Status::Passed);
-            let passed: Vec<_> = passed.map(|(file, at, ..)| own(&(*file, *at))).collect();
+            let passed: Vec<_> = passed
+                .map(|(file, at, _, outcome)| {
+                    let (folder, expectation) = own(&(*file, *at));
+                    Checked { folder, expectation, label: outcome.under.clone() }
+                })
+                .collect();
             coverage(world, &passed, &mut done.coverage);
         }
         done.outcomes.append(&mut outcomes);

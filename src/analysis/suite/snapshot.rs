@@ -1,12 +1,16 @@
 //! Reachability as it was accepted: a file that people read, and a change of it in words.
 
 use super::check::{Asker, Counterexample, Findings, Status};
-use crate::analysis::list::{Filter, Length, Row, list};
+use crate::analysis::list::{
+    Filter, Length, Listing, Row, RowEnd, list, listed_policies, row_reasons,
+};
 use crate::analysis::world::World;
-use crate::cluster::WorkloadId;
+use crate::cluster::PodId;
 use crate::diagnostic::Location;
+use crate::engine::Model;
 use crate::manifest::{InputPath, read_text, write_text};
 use crate::policy::Direction;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
@@ -17,9 +21,11 @@ const MOST: usize = 40;
 /// What is reachable: every connection that a policy has a part in, and what no policy closes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    /// Workloads that no policy selects, by [`Direction::index`]: between one that may send and one that may be
+    /// Workloads that no policy selects, or those of their pods, by [`Direction::index`]: between one that may send and one that may be
     /// reached everything is allowed, and no line says so.
     pub open: [BTreeSet<String>; 2],
+    /// What policies deny may be allowed all the same: nobody knows whether anything enforces them.
+    pub unenforced: bool,
     /// What is allowed, by source and destination.
     pub connections: BTreeMap<(String, String), String>,
 }
@@ -35,16 +41,17 @@ pub struct SnapshotChange {
     pub key: Option<(String, String)>,
 }
 
-/// The rules that open connections, and where they stand, by source and destination.
-type Rules = BTreeMap<(String, String), Vec<(String, Location)>>;
-
 const HEAD: &str =
     "# What is reachable, as it was accepted. `kubereach test --update` accepts a change.\n";
+const UNENFORCED: &str = "whether anything enforces policies is not known";
 const OPEN: [&str; 2] = ["no policy for egress: ", "no policy for ingress: "];
 
 impl fmt::Display for Snapshot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(HEAD)?;
+        if self.unenforced {
+            writeln!(f, "{UNENFORCED}")?;
+        }
         for (head, names) in OPEN.iter().zip(&self.open) {
             for name in names {
                 writeln!(f, "{head}{name}")?;
@@ -57,38 +64,76 @@ impl fmt::Display for Snapshot {
     }
 }
 
-impl Snapshot {
-    /// What is reachable in a world, and where the rules stand that open each connection.
-    fn of(asker: &Asker<'_, '_>, namespace: Option<&str>) -> (Self, Rules) {
+/// What is reachable now, and where each line of it comes from.
+struct Now {
+    snapshot: Snapshot,
+    listing: Listing,
+    rows: BTreeMap<(String, String), usize>,
+}
+
+impl Now {
+    fn new(asker: &Asker<'_, '_>, namespace: Option<&str>) -> Self {
         let world = asker.world;
-        let filter =
-            Filter { namespace: namespace.map(str::to_owned), rules: true, ..Filter::default() };
-        let listing = list(world, asker.engines.effective(), &filter);
-        // Of other namespaces as well: what is open there has no line with an open end here.
-        let names = |ids: &[WorkloadId]| -> BTreeSet<String> {
-            ids.iter().map(|&id| world.cluster.workload_name(id)).collect()
+        let filter = Filter { namespace: namespace.map(str::to_owned), ..Filter::default() };
+        // Of an enforcer that nobody knows what policies deny is undetermined: of every pair, so it is no line.
+        let policies = listed_policies(world);
+        let other: Model<'_>;
+        let model = match &policies {
+            Cow::Borrowed(_) => asker.engines.effective(),
+            Cow::Owned(policies) => {
+                other = Model::new(&world.cluster, policies);
+                &other
+            }
         };
-        let mut own = Self {
-            open: [names(&listing.open_egress), names(&listing.open_ingress)],
-            ..Self::default()
-        };
-        let mut rules = Rules::new();
-        for row in &listing.rows {
-            let (key, ports) = line(world, row);
-            let places = row.rules.iter();
-            let places = places.map(|(text, span)| (text.clone(), world.sources.locate(*span)));
-            rules.insert(key.clone(), places.collect());
-            own.connections.insert(key, ports);
+        let listing = list(world, model, &filter);
+        let mut open = [BTreeSet::new(), BTreeSet::new()];
+        for id in world.cluster.workload_ids() {
+            let pods = &world.cluster.workload(id).pods;
+            for direction in Direction::ALL {
+                let free: Vec<PodId> = pods
+                    .iter()
+                    .copied()
+                    .filter(|&pod| !model.is_isolated(pod, direction))
+                    .collect();
+                if free.is_empty() {
+                    continue;
+                }
+                let pods = (free.len() < pods.len()).then_some(free);
+                let end = RowEnd::Workload { id, pods };
+                open[direction.index()].insert(end.name(world, Length::Full));
+            }
         }
-        (own, rules)
+        let mut snapshot = Snapshot { open, unenforced: listing.unenforced, ..Snapshot::default() };
+        let mut rows = BTreeMap::new();
+        for (at, row) in listing.rows.iter().enumerate() {
+            let (key, ports) = line(world, row);
+            rows.insert(key.clone(), at);
+            snapshot.connections.insert(key, ports);
+        }
+        Self { snapshot, listing, rows }
     }
 
+    /// The rule that opens a line, and where it stands.
+    fn rule(&self, world: &World, key: &(String, String)) -> Option<(String, Location)> {
+        let row = self.listing.rows.get(*self.rows.get(key)?)?;
+        let mut rules =
+            row_reasons(world, row).into_iter().rev().filter(|reason| reason.rule.is_some());
+        let last = rules.next()?;
+        Some((last.text, world.sources.locate(last.span?)))
+    }
+}
+
+impl Snapshot {
     /// Reads a snapshot. The error is the number of a line that is none, from 1.
     pub fn parse(text: &str) -> Result<Self, usize> {
         let mut own = Self::default();
         for (at, line) in text.lines().enumerate() {
             let line = line.trim_end();
             if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            if line == UNENFORCED {
+                own.unenforced = true;
                 continue;
             }
             let open = OPEN.iter().position(|head| line.starts_with(head));
@@ -114,7 +159,9 @@ impl Snapshot {
         let is_open = |name: &str, direction: Direction| {
             let own = &self.open[direction.index()];
             // What is no workload is closed by the other end alone.
-            own.contains(name.split(" (").next().unwrap_or(name)) || !is_workload(name)
+            own.contains(name)
+                || own.contains(name.split(" (").next().unwrap_or(name))
+                || !is_workload(name)
         };
         let open = is_open(&key.0, Direction::Egress) && is_open(&key.1, Direction::Ingress);
         open.then_some("every port")
@@ -123,6 +170,14 @@ impl Snapshot {
     /// What is otherwise in another one, in the order of its lines.
     pub fn changes(&self, after: &Self) -> Vec<SnapshotChange> {
         let mut out = Vec::new();
+        if self.unenforced != after.unenforced {
+            let (sign, text) = if after.unenforced {
+                ("+", "whether anything enforces policies is not known")
+            } else {
+                ("-", "it is known whether policies are enforced")
+            };
+            out.push(SnapshotChange { sign, text: text.into(), key: None });
+        }
         for (direction, what) in ["sends anywhere", "is open to everybody"].iter().enumerate() {
             let (old, new) = (&self.open[direction], &after.open[direction]);
             let which = Direction::ALL[direction];
@@ -191,14 +246,37 @@ pub(super) fn check(
     update: bool,
     found: &mut Findings,
 ) {
-    let (now, rules) = Snapshot::of(asker, namespace);
-    found.pairs += now.connections.len() + now.open.iter().map(BTreeSet::len).sum::<usize>();
+    let help = |text: String, help: &str| Counterexample {
+        text,
+        reasons: vec![("help".into(), help.to_owned(), None)],
+    };
+    let cluster = &asker.world.cluster;
+    if let Some(name) = namespace {
+        let has = |id| cluster.workloads_in(id).next().is_some();
+        if !cluster.find_namespace(name).is_some_and(has) {
+            found.add(Status::Failed, || {
+                Counterexample::plain(format!("namespace `{name}` has no workload in the input"))
+            });
+            return;
+        }
+    }
+    let now = Now::new(asker, namespace);
+    found.pairs += now.snapshot.connections.len();
+    found.pairs += now.snapshot.open.iter().map(BTreeSet::len).sum::<usize>();
     let shown = path.display();
     let text = read_text(&InputPath::Path(path.to_path_buf()));
     if update {
-        let new = now.to_string();
-        if text.as_ref().is_ok_and(|old| *old == new) {
-            return;
+        let new = now.snapshot.to_string();
+        match &text {
+            Ok(old) if *old == new => return,
+            Ok(old) if !old.trim().is_empty() && !old.starts_with(HEAD) => {
+                found.add(Status::Failed, || {
+                    let text = format!("`{shown}` is no snapshot, and is not overwritten");
+                    help(text, "`unchanged` names a file of its own, such as `shop.snap`")
+                });
+                return;
+            }
+            _ => {}
         }
         if let Err(error) = write_text(path, &new) {
             found.add(Status::Failed, || {
@@ -207,10 +285,6 @@ pub(super) fn check(
         }
         return;
     }
-    let help = |text: String, help: &str| Counterexample {
-        text,
-        reasons: vec![("help".into(), help.to_owned(), None)],
-    };
     let text = match text {
         Ok(text) => text,
         Err(error) => {
@@ -231,7 +305,7 @@ pub(super) fn check(
             return;
         }
     };
-    let changes = stored.changes(&now);
+    let changes = stored.changes(&now.snapshot);
     if changes.is_empty() {
         return;
     }
@@ -239,13 +313,12 @@ pub(super) fn check(
         let count = |sign: &str| changes.iter().filter(|own| own.sign == sign).count();
         let mut reasons = Vec::new();
         for change in changes.iter().take(MOST) {
-            let places = change.key.as_ref().and_then(|key| rules.get(key));
-            let place = places.and_then(|all| all.last());
-            let text = match place {
-                Some((rule, _)) => format!("{}   {rule}", change.text),
-                None => change.text.clone(),
+            let rule = change.key.as_ref().and_then(|key| now.rule(asker.world, key));
+            let (text, place) = match rule {
+                Some((rule, place)) => (format!("{}   {rule}", change.text), Some(place)),
+                None => (change.text.clone(), None),
             };
-            reasons.push((change.sign.to_owned(), text, place.map(|(_, at)| at.clone())));
+            reasons.push((change.sign.to_owned(), text, place));
         }
         if changes.len() > MOST {
             reasons.push(("…".into(), format!("and {} more", changes.len() - MOST), None));
