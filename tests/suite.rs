@@ -199,11 +199,7 @@ spec:
             "closed",
         ),
         ("to: a/pod/db, port: gp, onlyFrom: []", Some(Status::Failed), "no port of that name"),
-        (
-            "to: a/pod/db, port: 80, onlyFrom: ['::/0']",
-            Some(Status::Failed),
-            "listed, and closed over IPv4",
-        ),
+        ("to: a/pod/db, port: 80, onlyFrom: ['::/0']", Some(Status::Passed), "what the rule says"),
         ("to: a/pod/db, port: 81, onlyFrom: []", Some(Status::Passed), "closed to all"),
         ("unchanged: x.snap, namespace: aa", Some(Status::Failed), "no such namespace"),
         ("table: \"a/pod/db a/pod/web\\na/pod/web X\"", None, "a mark is missing"),
@@ -217,7 +213,7 @@ spec:
         let path = folder.join("t.reach.yaml");
         let text = format!(
             "apiVersion: kubereach/v1\nkind: ReachabilityTest\ncni: declared\n\
-             expectations: [{{name: n, {expectation}}}]\n"
+             expectations: [{{name: it, {expectation}}}]\n"
         );
         fs::write(&path, text).expect("a test");
         let (files, _) = read_tests(&[path], &mut SourceMap::default());
@@ -235,7 +231,7 @@ fn no_file_but_a_snapshot_is_overwritten() {
         fs::copy(suite.join(name), folder.join(name)).expect("a copy");
     }
     let test = "apiVersion: kubereach/v1\nkind: ReachabilityTest\n\
-                expectations: [{name: n, unchanged: policies.yaml}]\n";
+                expectations: [{name: it, unchanged: policies.yaml}]\n";
     fs::write(folder.join("a.reach.yaml"), test).expect("a test");
     let before = fs::read(folder.join("policies.yaml")).expect("policies");
     let found = kubereach(&folder, &["test", "--update"]);
