@@ -6,8 +6,9 @@ mod common;
 
 use common::{expected, root, scenarios};
 use kubereach::analysis::{
-    Expectation, Filter, Given, Options, RunOptions, Status, SuiteRun, Under, World, check_one,
-    find_tests, first_test, list, read_tests, run_tests,
+    Expectation, Filter, Given, Options, Picture, RunOptions, Shown, Status, SuiteRun, Under, View,
+    World, blast_radius, check_one, find_tests, first_test, list, read_tests, resolve_endpoint,
+    run_tests,
 };
 use kubereach::cluster::{ObjectName, Overlay};
 use kubereach::diagnostic::SourceMap;
@@ -15,7 +16,7 @@ use kubereach::enforcement::{Cni, PROFILES, enforce_without, page};
 use kubereach::engine::Model;
 use kubereach::manifest::{InputPath, Resource, load};
 use kubereach::policy::EffectId;
-use kubereach::render;
+use kubereach::render::{self, Drawing, Frame};
 use std::collections::BTreeSet;
 use std::fs;
 
@@ -183,15 +184,13 @@ fn every_divergence_has_a_page() {
     }
 }
 
-#[test]
-fn graphs_are_not_stale() {
-    // `KUBEREACH_UPDATE=1 cargo test --test scenarios` writes them anew.
-    let update = std::env::var_os("KUBEREACH_UPDATE").is_some();
-    let mut pictures = Vec::new();
+/// Every picture of `graphs/`: its name, and what it is.
+fn pictures() -> Vec<(String, String)> {
+    let mut out = Vec::new();
     for folder in scenarios() {
-        let name = folder.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
+        let name = folder.file_name().and_then(|name| name.to_str()).expect("a name");
         let scenario = expected(&folder);
-        let loaded = load(&[InputPath::Path(folder)], &mut std::io::empty());
+        let loaded = load(&[InputPath::Path(folder.clone())], &mut std::io::empty());
         let cni = scenario.under.first().and_then(|under| match under {
             Under::Cni(cni) => Some(cni.clone()),
             Under::Declared => None,
@@ -199,19 +198,50 @@ fn graphs_are_not_stale() {
         let world = World::new(loaded, scenario.options(cni));
         let model = Model::new(&world.cluster, &world.policies);
         let listing = list(&world, &model, &Filter::default());
-        let drawn = render::dot(&world, &listing, &format!("scenarios/{name}"));
-        let path = root().join("graphs").join(format!("{name}.dot"));
+        let title = format!("scenarios/{name}");
+        out.push((format!("{name}.dot"), render::dot(&world, &listing, &title)));
+        let picture = Picture::new(&world, &listing, None);
+        let frame = Frame { title, subtitle: render::enforced(&world), ..Frame::default() };
+        let drawing = Drawing { world: &world, listing: Some(&listing), frame };
+        let svg = |shown: &Shown| render::picture_svg(&drawing, shown);
+        out.push((format!("{name}.svg"), svg(&picture.shown(None))));
+        if name == "shop" {
+            let boxes = picture.shown(Some(View::Workloads));
+            out.push(("shop-workloads.svg".into(), svg(&boxes)));
+            out.push(("shop-overview.svg".into(), svg(&picture.shown(Some(View::Overview)))));
+            out.push(("shop.mmd".into(), render::mermaid(&drawing, &picture, None)));
+            let web = resolve_endpoint(&world, "shop/deploy/web").expect("web");
+            let radius = blast_radius(&picture, &web, None).expect("what web reaches");
+            let frame = Frame {
+                title: "What shop/deploy/web reaches, if it is taken over".into(),
+                ..drawing.frame.clone()
+            };
+            let drawing = Drawing { listing: None, frame, ..drawing.clone() };
+            let picture = radius.picture(&picture).collapsed();
+            let shown = Shown { view: View::Focus, picture };
+            out.push(("shop-blast-radius.svg".into(), render::picture_svg(&drawing, &shown)));
+        }
+    }
+    out
+}
+
+#[test]
+fn graphs_are_not_stale() {
+    // `KUBEREACH_UPDATE=1 cargo test --test scenarios` writes them anew.
+    let update = std::env::var_os("KUBEREACH_UPDATE").is_some();
+    let folder = root().join("graphs");
+    let mut names = BTreeSet::new();
+    for (name, drawn) in pictures() {
+        let path = folder.join(&name);
         if update {
             fs::write(&path, &drawn).expect("graphs/ can be written");
         }
         let stored = fs::read_to_string(&path).unwrap_or_default();
-        assert_eq!(stored, drawn, "{} is stale", path.display());
-        pictures.push(path);
+        assert!(stored == drawn, "{} is stale", path.display());
+        names.insert(name);
     }
-    for entry in fs::read_dir(root().join("graphs")).expect("graphs/") {
-        let path = entry.expect("an entry").path();
-        if path.extension().is_some_and(|e| e == "dot") {
-            assert!(pictures.contains(&path), "{} belongs to no scenario", path.display());
-        }
+    for entry in fs::read_dir(folder).expect("graphs/") {
+        let name = entry.expect("an entry").file_name().to_string_lossy().into_owned();
+        assert!(names.contains(&name), "graphs/{name} belongs to no scenario");
     }
 }

@@ -7,6 +7,7 @@
 //!   text ─ endpoint ─▶ peers ─ query ─▶ CanAnswer      (can, questions)
 //!                              explain ─▶ Explanation
 //!                              list  ─▶ Listing        (list) ─ picture ─▶ Picture (graph)
+//!                                               Picture ─ paths ─▶ Radius, Ways (blast-radius, paths)
 //!                              truth_table ─▶ TruthTable
 //!                              inventory ─▶ Inventory
 //!                              suite ─▶ Outcome       (test)
@@ -22,6 +23,7 @@ mod explain;
 mod family;
 mod inventory;
 mod list;
+mod paths;
 mod picture;
 mod port;
 mod query;
@@ -47,6 +49,7 @@ pub use explain::{
 };
 pub use inventory::{Inventory, NamespaceRow, PolicyRow, WorkloadRow, inventory};
 pub use list::{Filter, Length, Lister, Listing, Row, RowEnd, list, listed_policies, row_reasons};
+pub use paths::{Hop, Radius, Reached, Way, Ways, blast_radius, ways};
 pub use picture::{EndKind, Level, Link, Picture, PictureEnd, Share, Shown, View, ports_label};
 pub use port::{PortError, PortQuery};
 pub use query::can;

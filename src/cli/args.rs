@@ -109,6 +109,16 @@ pub(super) enum Verb {
         before_help = "Examples:\n  kubereach graph -f scenarios/shop -o dot\n  kubereach graph -f scenarios/shop -n payments -o dot | dot -Tsvg > payments.svg"
     )]
     Graph(GraphArgs),
+    /// What is reached from SRC, if it is taken over: in one hop, in two, and on.
+    #[command(
+        before_help = "Examples:\n  kubereach blast-radius -f scenarios/shop shop/deploy/web\n  kubereach blast-radius -f scenarios/shop shop/deploy/web --hops 2 -o svg > web.svg"
+    )]
+    BlastRadius(RadiusArgs),
+    /// By which ways SRC reaches DST over other workloads, the shortest first.
+    #[command(
+        before_help = "Examples:\n  kubereach paths -f scenarios/shop shop/deploy/web shop/sts/db --port 5432\n  kubereach paths -f scenarios/shop internet shop/sts/db"
+    )]
+    Paths(PathsArgs),
     /// Which CNI the input shows, and what it makes of these policies.
     #[command(
         before_help = "Examples:\n  kubereach cni -f scenarios/shop\n  kubereach cni -f scenarios/shop --cni cilium@1.19"
@@ -587,6 +597,57 @@ pub(super) enum GraphFormat {
     /// A picture in dots.
     #[cfg(feature = "png")]
     Png,
+}
+
+#[derive(Args, Debug)]
+pub(super) struct RadiusArgs {
+    #[command(flatten)]
+    pub(super) input: Input,
+    /// Who is taken over (an end as `can` takes it).
+    #[arg(value_name = "SRC")]
+    pub(super) source: String,
+    /// How many hops [default: until nothing more is reached].
+    #[arg(long, value_name = "N")]
+    pub(super) hops: Option<usize>,
+    /// How to print.
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    pub(super) output: HopFormat,
+}
+
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Exit status: 0 there is a way, 1 there is none, 2 wrong usage or input, 3 there may be one."
+)]
+pub(super) struct PathsArgs {
+    #[command(flatten)]
+    pub(super) input: Input,
+    /// Who connects first (an end as `can` takes it).
+    #[arg(value_name = "SRC")]
+    pub(super) source: String,
+    /// To whom in the end.
+    #[arg(value_name = "DST")]
+    pub(super) destination: String,
+    /// The port of the last hop.
+    #[arg(long, short, value_name = "PORT", value_delimiter = ',')]
+    pub(super) port: Vec<String>,
+    /// At most so many hops.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=8))]
+    pub(super) hops: u8,
+    /// At most so many ways.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(super) most: usize,
+    /// text or json.
+    #[arg(long, short, value_name = "FORMAT", default_value = "text")]
+    pub(super) output: HopFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum HopFormat {
+    Text,
+    Json,
+    /// A picture in columns, one for each hop.
+    Svg,
+    Mermaid,
 }
 
 #[derive(Args, Debug)]

@@ -87,10 +87,13 @@ pub(super) fn run(args: &GraphArgs, global: &Global) -> Status {
             undetermined,
         );
     }
-    match draw(format, &drawing, &picture, wish, &arguments(args)) {
+    let status = match draw(format, &drawing, &picture, wish, &arguments(args)) {
         Ok(bytes) => written(args, bytes, undetermined),
         Err(message) => console::usage_error(&message, None),
-    }
+    };
+    // The process ends here: to take large ones apart would only cost time.
+    std::mem::forget((model, listing, picture));
+    status
 }
 
 /// The language that was asked for, or that the name of the file shows.
@@ -198,7 +201,9 @@ fn change(
                 many => format!("{many} connections change"),
             }
         ),
-        ..frame(after, &picture, title)
+        notes: picture.notes.clone(),
+        title,
+        ..Frame::default()
     };
     let drawing = Drawing { world: after, listing: None, frame };
     match draw(format, &drawing, &picture, Some(View::Diff), &arguments(args)) {

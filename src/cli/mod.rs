@@ -1,7 +1,7 @@
 //! The command line: arguments, one file for each verb, exit statuses.
 //!
 //! ```text
-//!   args ─▶ console (load, resolve, report) ─▶ can | explain | list | matrix | graph | cni | diff | test | inventory ─▶ Status
+//!   args ─▶ console (load, resolve, report) ─▶ can | explain | list | matrix | graph | paths | cni | diff | test | inventory ─▶ Status
 //! ```
 
 mod args;
@@ -14,6 +14,7 @@ mod graph;
 mod inventory;
 mod list;
 mod matrix;
+mod paths;
 mod test;
 
 use crate::render;
@@ -75,6 +76,8 @@ fn run(cli: Cli, name: &'static str) -> Status {
         Verb::List(args) => list::run(&args, &cli.global),
         Verb::Matrix(args) => matrix::run(&args, &cli.global),
         Verb::Graph(args) => graph::run(&args, &cli.global),
+        Verb::Paths(args) => paths::paths(&args, &cli.global),
+        Verb::BlastRadius(args) => paths::radius(&args, &cli.global),
         Verb::Cni(args) => cni::run(&args, &cli.global),
         Verb::Inventory(args) => inventory::run(&args, &cli.global),
         Verb::Diff(args) => diff::run(&args, &cli.global),

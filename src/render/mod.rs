@@ -22,6 +22,7 @@ mod github;
 mod inventory;
 mod json;
 mod list;
+mod paths;
 mod picture;
 #[cfg(feature = "png")]
 mod png;
@@ -44,6 +45,7 @@ pub use explain_json::{EXPLAIN_SCHEMA, explain_json};
 pub use inventory::inventory_text;
 pub use json::{can_json, cni_json, inventory_json, listing_json, truth_table_json};
 pub use list::{ListStyle, listing_markdown, write_listing};
+pub use paths::{Ground, radius_json, radius_text, ways_json, ways_text};
 pub use picture::{
     Drawing, GRAPH_SCHEMA, enforced, mermaid, page, picture_dot, picture_json, picture_svg,
 };

@@ -16,13 +16,13 @@ impl Picture {
     /// the same among themselves. Nothing is lost by it: what is said of one is true of each.
     #[must_use]
     pub fn collapsed(&self) -> Self {
-        let mut contents: HashMap<(ConnectionSet, ConnectionSet, Option<String>), u32> =
+        let mut contents: HashMap<(&ConnectionSet, &ConnectionSet, &Option<String>), u32> =
             HashMap::new();
         let mut out: Vec<Vec<(usize, u32)>> = vec![Vec::new(); self.ends.len()];
         let mut into: Vec<Vec<(usize, u32)>> = vec![Vec::new(); self.ends.len()];
         for link in &self.links {
             let next = u32::try_from(contents.len()).unwrap_or(u32::MAX);
-            let key = (link.allowed.clone(), link.unknown.clone(), link.note.clone());
+            let key = (&link.allowed, &link.unknown, &link.note);
             let content = *contents.entry(key).or_insert(next);
             out[link.source].push((link.destination, content));
             into[link.destination].push((link.source, content));
@@ -66,7 +66,7 @@ impl Picture {
             link.rows.sort_unstable();
             link.rows.dedup();
         }
-        Self { ends, links, ..self.clone() }
+        self.with(ends, links)
     }
 
     fn joined(&self, members: &[usize]) -> PictureEnd {
@@ -161,10 +161,12 @@ impl Picture {
                     links.insert(key, new);
                 }
                 Some(known) => {
-                    let same = (&known.allowed, &known.unknown) == (&link.allowed, &link.unknown);
-                    known.uniform &= same;
-                    known.allowed = known.allowed.union(&link.allowed);
-                    known.unknown = known.unknown.union(&link.unknown);
+                    // Most say the same.
+                    if (&known.allowed, &known.unknown) != (&link.allowed, &link.unknown) {
+                        known.uniform = false;
+                        known.allowed = known.allowed.union(&link.allowed);
+                        known.unknown = known.unknown.union(&link.unknown);
+                    }
                     known.pairs += pairs;
                     known.rows.extend(&link.rows);
                     known.ids.extend(&link.ids);
@@ -177,7 +179,7 @@ impl Picture {
             link.rows.dedup();
             link.pairs = link.pairs.min(link.of);
         }
-        Self { level: Level::Namespaces, ends, links, ..self.clone() }
+        Self { level: Level::Namespaces, ..self.with(ends, links) }
     }
 
     /// Orders the ends of each namespace so that those with like links stand beside each other.
@@ -217,7 +219,7 @@ impl Picture {
             })
             .collect();
         links.sort_by_key(|link| (link.source, link.destination));
-        Self { ends, links, ..self.clone() }
+        self.with(ends, links)
     }
 }
 

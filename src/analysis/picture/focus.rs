@@ -58,6 +58,6 @@ impl Picture {
         links.sort_by_key(|link| (link.source, link.destination));
         let rows: BTreeSet<usize> =
             links.iter().flat_map(|link| link.rows.iter().copied()).collect();
-        Self { ends, links, connections: rows.len(), ..self.clone() }
+        Self { connections: rows.len(), ..self.with(ends, links) }
     }
 }

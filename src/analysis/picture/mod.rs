@@ -19,13 +19,15 @@ mod view;
 pub use view::{Shown, View};
 
 use super::diff::{Diff, DiffEnd, RowTurn};
-use super::list::{Length, Listing, Row, RowEnd, outside_name, row_reasons};
+use super::endpoint::{Endpoint, Member};
+use super::list::{Length, Listing, RowEnd, outside_name, row_reasons};
 use super::reason::Reason;
 use super::world::World;
 use crate::cluster::{NodeId, PodId, WorkloadId, public_addresses};
-use crate::engine::Verdict;
+use crate::engine::{Peer, Verdict};
 use crate::net::{ConnectionSet, Family, IpSet};
 use rayon::prelude::*;
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a picture shows.
@@ -226,25 +228,28 @@ impl Picture {
     pub fn new(world: &World, listing: &Listing, only: Option<&BTreeSet<WorkloadId>>) -> Self {
         let cluster = &world.cluster;
         let rows = &listing.rows;
-        let ends_of = |row: &'_ Row| [row.source.clone(), row.destination.clone()];
         let mut pods: BTreeMap<WorkloadId, BTreeSet<Vec<PodId>>> = BTreeMap::new();
         let mut named: BTreeSet<WorkloadId> = BTreeSet::new();
         let mut nodes: BTreeSet<Vec<NodeId>> = BTreeSet::new();
         let mut sets: BTreeSet<IpSet> = BTreeSet::new();
         let mut hosts: BTreeSet<String> = BTreeSet::new();
-        for end in rows.iter().flat_map(ends_of) {
+        for end in rows.iter().flat_map(|row| [&row.source, &row.destination]) {
             match end {
                 RowEnd::Workload { id, pods: some } => {
-                    named.insert(id);
+                    named.insert(*id);
                     if let Some(some) = some {
-                        pods.entry(id).or_default().insert(some);
+                        pods.entry(*id).or_default().insert(some.clone());
                     }
                 }
                 RowEnd::Nodes(ids) => {
-                    nodes.insert(ids);
+                    if !nodes.contains(ids) {
+                        nodes.insert(ids.clone());
+                    }
                 }
                 RowEnd::External(set) => {
-                    sets.insert(set);
+                    if !sets.contains(set) {
+                        sets.insert(set.clone());
+                    }
                 }
                 RowEnd::Names(names) => hosts.extend(names.iter().map(ToString::to_string)),
             }
@@ -358,20 +363,26 @@ impl Picture {
             let (sources, destinations) = (within(&row.source), within(&row.destination));
             for &source in &sources {
                 for &destination in &destinations {
-                    let link = links.entry((source, destination)).or_insert_with(|| Link {
-                        source,
-                        destination,
-                        allowed: ConnectionSet::empty(),
-                        unknown: ConnectionSet::empty(),
-                        pairs: 1,
-                        of: 1,
-                        uniform: true,
-                        rows: Vec::new(),
-                        turn: None,
-                        note: None,
-                        ids: Vec::new(),
-                    });
-                    link.add(&row.verdict, at);
+                    let link = match links.entry((source, destination)) {
+                        Entry::Vacant(entry) => entry.insert(Link {
+                            source,
+                            destination,
+                            allowed: row.verdict.allowed.clone(),
+                            unknown: row.verdict.unknown.clone(),
+                            pairs: 1,
+                            of: 1,
+                            uniform: true,
+                            rows: vec![at],
+                            turn: None,
+                            note: None,
+                            ids: Vec::new(),
+                        }),
+                        Entry::Occupied(entry) => {
+                            let link = entry.into_mut();
+                            link.add(&row.verdict, at);
+                            link
+                        }
+                    };
                     if let Some(family) = row.family {
                         let said = format!("{family}: {}", said(&row.verdict));
                         link.note = Some(match link.note.take() {
@@ -384,6 +395,20 @@ impl Picture {
         }
         own.links = links.into_values().collect();
         own
+    }
+
+    /// The same of other ends and links.
+    pub(super) fn with(&self, ends: Vec<PictureEnd>, links: Vec<Link>) -> Self {
+        Self {
+            level: self.level,
+            ends,
+            links,
+            connections: self.connections,
+            pairs: self.pairs,
+            open_pairs: self.open_pairs,
+            unenforced: self.unenforced,
+            notes: self.notes.clone(),
+        }
     }
 
     /// Draws what a change opens and closes.
@@ -477,6 +502,25 @@ impl Picture {
         self.links.par_iter().map(of).collect()
     }
 
+    /// The ends that an end of a question has a part in.
+    pub(super) fn ends_of(&self, end: &Endpoint) -> BTreeSet<usize> {
+        let mut out = BTreeSet::new();
+        for (at, own) in self.ends.iter().enumerate() {
+            let has = |member: &Member| match &member.peer {
+                Peer::Pod(id) => own.pods.contains(id),
+                Peer::Node(..) => own.members.contains(&member.name),
+                Peer::External(set) => own.set.as_ref().is_some_and(|own| !own.is_disjoint(set)),
+                Peer::Name(name, _) => {
+                    own.kind == EndKind::Name && own.members.contains(&name.to_string())
+                }
+            };
+            if end.members.iter().any(has) {
+                out.insert(at);
+            }
+        }
+        out
+    }
+
     /// How many workloads it shows.
     pub fn workloads(&self) -> usize {
         self.ends.iter().map(|end| end.workloads).sum()
@@ -516,6 +560,23 @@ fn said(verdict: &Verdict) -> String {
 }
 
 impl Link {
+    /// One between two ends that no policy selects.
+    pub(super) fn open(source: usize, destination: usize) -> Self {
+        Self {
+            source,
+            destination,
+            allowed: ConnectionSet::all(),
+            unknown: ConnectionSet::empty(),
+            pairs: 1,
+            of: 1,
+            uniform: true,
+            rows: Vec::new(),
+            turn: None,
+            note: Some("no policy selects either end".into()),
+            ids: Vec::new(),
+        }
+    }
+
     fn add(&mut self, verdict: &Verdict, row: usize) {
         self.allowed = self.allowed.union(&verdict.allowed);
         self.unknown = self.unknown.union(&verdict.unknown);

@@ -36,6 +36,8 @@ const MOST_LINKS: usize = 140;
 const MOST_BOXES: usize = 60;
 /// Without a wish workloads are drawn as boxes up to these, and as a matrix beyond.
 const FEW_BOXES: usize = 22;
+/// The same of links between them.
+const FEW_LINKS: usize = 28;
 /// An overview of more namespaces than these, with what is outside, is a matrix.
 const MOST_SPACES: usize = 40;
 /// A matrix of more classes than these is one of namespaces.
@@ -55,7 +57,7 @@ impl Picture {
     /// too large, with a note of that.
     pub fn shown(&self, wish: Option<View>) -> Shown {
         let classes = self.collapsed();
-        let fits = classes.ends.len() <= FEW_BOXES && classes.links.len() <= MOST_LINKS / 2;
+        let fits = classes.ends.len() <= FEW_BOXES && classes.links.len() <= FEW_LINKS;
         match wish {
             None if fits => Shown { view: View::Workloads, picture: classes.ordered() },
             None | Some(View::Matrix) => classes.as_matrix(self),
