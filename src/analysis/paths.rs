@@ -99,7 +99,7 @@ impl<'p> Hops<'p> {
     fn is_sure(&self, edge: EdgeIndex) -> bool {
         match self.graph[edge] {
             None => !self.picture.unenforced,
-            Some(at) => !self.picture.links[at].allowed.is_empty(),
+            Some(at) => !self.picture.links[at].verdict.allowed.is_empty(),
         }
     }
 
@@ -108,8 +108,8 @@ impl<'p> Hops<'p> {
             let ports = ConnectionSet::all();
             return Hop { source, destination, ports, sure: true, link };
         };
-        let sure = !own.allowed.is_empty();
-        let ports = if sure { own.allowed.clone() } else { own.unknown.clone() };
+        let sure = !own.verdict.allowed.is_empty();
+        let ports = if sure { own.verdict.allowed.clone() } else { own.verdict.unknown.clone() };
         Hop { source, destination, ports, sure, link }
     }
 
@@ -340,7 +340,7 @@ impl Radius {
                 Some(at) => Link { source, destination, ..whole.links[at].clone() },
                 None => Link::open(source, destination),
             };
-            rows.extend(&own.rows);
+            rows.extend(own.rows.iter().copied());
             links.push(own);
         }
         links.sort_by_key(|link| (link.source, link.destination));

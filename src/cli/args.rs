@@ -650,7 +650,7 @@ pub(super) enum HopFormat {
     Mermaid,
 }
 
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(after_help = "\
 Sides:
   diff BASE HEAD               files or folders; `-` for standard input

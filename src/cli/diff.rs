@@ -6,13 +6,14 @@ use super::console;
 use crate::analysis::{
     Diff, DiffRow, RowTurn, Stage, Turn, World, WorldDiffRow, cni_diff, diff, relabelled, rollout,
 };
-use crate::cluster::Overlay;
+use crate::cluster::{ObjectName, Overlay};
 use crate::enforcement::Cni;
 use crate::manifest::{
     GitFile, InputPath, Loaded, RenderError, Resource, git_files, git_has, git_range, render_folder,
 };
 use crate::render::{self, SideNames};
 use std::collections::BTreeSet;
+use std::fmt;
 use std::path::Path;
 
 pub(super) fn run(args: &DiffArgs, global: &Global) -> Status {
@@ -160,27 +161,58 @@ fn reload(args: &DiffArgs, own: &Side, cni: Option<&Cni>) -> Option<Loaded> {
     console::load_objects(&input, &more, files, overlay).ok()
 }
 
-/// The objects of the first side that the second has no more, where both are applied over what `-f` names.
-fn left_behind(args: &DiffArgs, sides: &[Side; 2]) -> Vec<String> {
+/// Objects that the first side has and the second has no more, where both are applied over what `-f` names and
+/// that has them as well: the change takes them away there, too.
+fn left_behind(args: &DiffArgs, sides: &[Side; 2]) -> BTreeSet<Named> {
     if args.input.filename.is_empty() || matches!(sides, [Side::AsIs, _]) {
-        return Vec::new();
+        return BTreeSet::new();
     }
-    let alone = Input { filename: Vec::new(), ..args.input.clone() };
-    let objects = |own: &Side| -> BTreeSet<String> {
-        let (more, files, _) = parts(own);
-        let loaded = console::load_objects(&alone, &more, files, Some(Overlay::default()));
-        let resources = loaded.map(|own| own.resources).unwrap_or_default();
-        let name = |own: &Resource| {
-            let (meta, (_, kind)) = (own.meta(), own.group_kind());
-            match &meta.namespace {
-                Some(namespace) => format!("{kind} {namespace}/{}", meta.name),
-                None => format!("{kind} {}", meta.name),
-            }
-        };
-        resources.iter().map(name).collect()
+    let names = |input: &Input, more: &[InputPath], files: Vec<GitFile>| -> BTreeSet<Named> {
+        let loaded = console::load_objects(input, more, files, Some(Overlay::default()));
+        loaded.map(|own| own.resources.iter().map(Named::of).collect()).unwrap_or_default()
     };
-    let [before, after] = [objects(&sides[0]), objects(&sides[1])];
-    before.difference(&after).cloned().collect()
+    let alone = Input { filename: Vec::new(), ..args.input.clone() };
+    let of_side = |own: &Side| {
+        let (more, files, _) = parts(own);
+        names(&alone, &more, files)
+    };
+    let gone: BTreeSet<Named> =
+        of_side(&sides[0]).difference(&of_side(&sides[1])).cloned().collect();
+    if gone.is_empty() {
+        return gone;
+    }
+    let base = names(&args.input, &[], Vec::new());
+    gone.intersection(&base).cloned().collect()
+}
+
+/// An object by kind, namespace and name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Named(String, Option<String>, String);
+
+impl Named {
+    fn of(own: &Resource) -> Self {
+        let (meta, (_, kind)) = (own.meta(), own.group_kind());
+        let namespace = meta.namespace.as_ref().map(ToString::to_string);
+        Self(kind.to_owned(), namespace, meta.name.to_string())
+    }
+
+    /// As `--delete` takes it.
+    fn object(&self) -> Option<ObjectName> {
+        let text = match &self.1 {
+            Some(namespace) => format!("{}/{namespace}/{}", self.0, self.2),
+            None => format!("{}/{}", self.0, self.2),
+        };
+        ObjectName::parse(&text).ok()
+    }
+}
+
+impl fmt::Display for Named {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.1 {
+            Some(namespace) => write!(f, "{} {namespace}/{}", self.0, self.2),
+            None => write!(f, "{} {}", self.0, self.2),
+        }
+    }
 }
 
 fn compare(args: &DiffArgs, global: &Global, sides: &[Side; 2], names: &SideNames) -> Status {
@@ -188,7 +220,10 @@ fn compare(args: &DiffArgs, global: &Global, sides: &[Side; 2], names: &SideName
         Ok(world) => world,
         Err(status) => return status,
     };
-    let after = match side(args, &sides[1], args.to_cni.as_ref(), global) {
+    let left = left_behind(args, sides);
+    let mut second = args.clone();
+    second.input.overlay.delete.extend(left.iter().filter_map(Named::object));
+    let after = match side(&second, &sides[1], args.to_cni.as_ref(), global) {
         Ok(world) => world,
         Err(status) => return status,
     };
@@ -196,19 +231,18 @@ fn compare(args: &DiffArgs, global: &Global, sides: &[Side; 2], names: &SideName
         return Status::Error;
     }
     let mut found = diff(before, after);
-    let left = left_behind(args, sides);
     if !left.is_empty() {
+        let gone: Vec<String> = left.iter().map(ToString::to_string).collect();
         console::note(&format!(
-            "{} has no more: {}; what `-f` names may hold them still, so it is not known what their end changes: delete them there, or compare without `-f`",
+            "{} has no more: {}; on that side what `-f` names goes without",
             names.after,
-            left.join(", ")
+            gone.join(", ")
         ));
-        found.unread = true;
     }
     let changed = relabelled(before, after);
     if !changed.is_empty() {
-        let again = [(&sides[0], None), (&sides[1], args.to_cni.as_ref())];
-        if let [Some(old), Some(new)] = again.map(|(own, cni)| reload(args, own, cni)) {
+        let again = [(args, &sides[0], None), (&second, &sides[1], args.to_cni.as_ref())];
+        if let [Some(old), Some(new)] = again.map(|(args, own, cni)| reload(args, own, cni)) {
             let (before, after) =
                 (Stage { world: before, loaded: &old }, Stage { world: after, loaded: &new });
             found.breaks = rollout(before, after, &changed);

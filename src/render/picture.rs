@@ -318,8 +318,8 @@ pub fn picture_json(drawing: &Drawing<'_>, picture: &Picture, wish: Option<View>
             json!({
                 "source": format!("n{}", link.source),
                 "target": format!("n{}", link.destination),
-                "allowed": super::json::ports(&link.allowed),
-                "undetermined": super::json::ports(&link.unknown),
+                "allowed": super::json::ports(&link.verdict.allowed),
+                "undetermined": super::json::ports(&link.verdict.unknown),
                 "pairs": link.pairs,
                 "of": link.of,
                 "uniform": link.uniform,
@@ -485,12 +485,12 @@ fn page_data(
             }
             let ports = match &link.turn {
                 Some(_) => link.label(),
-                None if link.allowed.is_empty() => String::new(),
-                None => ports_label(&link.allowed),
+                None if link.verdict.allowed.is_empty() => String::new(),
+                None => ports_label(&link.verdict.allowed),
             };
             let all = match &link.turn {
-                Some((_, before)) => link.allowed.union(before),
-                None => link.allowed.clone(),
+                Some((_, before)) => link.verdict.allowed.union(before),
+                None => link.verdict.allowed.clone(),
             };
             json!({
                 "id": format!("e{at}"),
@@ -498,7 +498,7 @@ fn page_data(
                 "target": format!("n{}", link.destination),
                 "ports": ports,
                 "ranges": ranges(&all),
-                "undetermined": if link.unknown.is_empty() { String::new() } else { ports_label(&link.unknown) },
+                "undetermined": if link.verdict.unknown.is_empty() { String::new() } else { ports_label(&link.verdict.unknown) },
                 "state": state(link),
                 "why": why,
                 "note": notes.join("; "),

@@ -2,8 +2,11 @@
 
 use super::{EndKind, Level, Link, Picture, PictureEnd, outside};
 use crate::analysis::list::{Length, outside_name};
-use crate::net::{ConnectionSet, IpSet};
+use crate::engine::Verdict;
+use crate::net::IpSet;
+use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// Of more ends than these in a namespace, order by likeness would take long: they stay ordered by name.
 const MOST_ORDERED: usize = 400;
@@ -16,14 +19,16 @@ impl Picture {
     /// the same among themselves. Nothing is lost by it: what is said of one is true of each.
     #[must_use]
     pub fn collapsed(&self) -> Self {
-        let mut contents: HashMap<(&ConnectionSet, &ConnectionSet, &Option<String>), u32> =
-            HashMap::new();
+        let mut contents: HashMap<(&Verdict, &Option<String>), u32> = HashMap::new();
+        // Most links share their verdicts with others.
+        let mut shared: HashMap<(*const Verdict, &Option<String>), u32> = HashMap::new();
         let mut out: Vec<Vec<(usize, u32)>> = vec![Vec::new(); self.ends.len()];
         let mut into: Vec<Vec<(usize, u32)>> = vec![Vec::new(); self.ends.len()];
         for link in &self.links {
             let next = u32::try_from(contents.len()).unwrap_or(u32::MAX);
-            let key = (&link.allowed, &link.unknown, &link.note);
-            let content = *contents.entry(key).or_insert(next);
+            let content = *shared
+                .entry((Arc::as_ptr(&link.verdict), &link.note))
+                .or_insert_with(|| *contents.entry((&*link.verdict, &link.note)).or_insert(next));
             out[link.source].push((link.destination, content));
             into[link.destination].push((link.source, content));
         }
@@ -53,12 +58,12 @@ impl Picture {
                 destination: key.1,
                 pairs: sizes,
                 of: sizes,
-                rows: Vec::new(),
+                rows: SmallVec::new(),
                 ids: Vec::new(),
                 ..link.clone()
             };
             let own = links.entry(key).or_insert_with(new);
-            own.rows.extend(&link.rows);
+            own.rows.extend(link.rows.iter().copied());
             own.ids.extend(&link.ids);
         }
         let mut links: Vec<Link> = links.into_values().collect();
@@ -162,13 +167,16 @@ impl Picture {
                 }
                 Some(known) => {
                     // Most say the same.
-                    if (&known.allowed, &known.unknown) != (&link.allowed, &link.unknown) {
+                    if !Arc::ptr_eq(&known.verdict, &link.verdict) && known.verdict != link.verdict
+                    {
                         known.uniform = false;
-                        known.allowed = known.allowed.union(&link.allowed);
-                        known.unknown = known.unknown.union(&link.unknown);
+                        known.verdict = Arc::new(Verdict {
+                            allowed: known.verdict.allowed.union(&link.verdict.allowed),
+                            unknown: known.verdict.unknown.union(&link.verdict.unknown),
+                        });
                     }
                     known.pairs += pairs;
-                    known.rows.extend(&link.rows);
+                    known.rows.extend(link.rows.iter().copied());
                     known.ids.extend(&link.ids);
                 }
             }

@@ -27,8 +27,9 @@ use crate::cluster::{NodeId, PodId, WorkloadId, public_addresses};
 use crate::engine::{Peer, Verdict};
 use crate::net::{ConnectionSet, Family, IpSet};
 use rayon::prelude::*;
-use std::collections::btree_map::Entry;
+use smallvec::{SmallVec, smallvec};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// What a picture shows.
 #[derive(Clone, Debug, Default)]
@@ -111,10 +112,8 @@ pub struct Link {
     pub source: usize,
     /// The place of the destination.
     pub destination: usize,
-    /// What is allowed; of a namespace to any of its pairs.
-    pub allowed: ConnectionSet,
-    /// What cannot be said.
-    pub unknown: ConnectionSet,
+    /// What is allowed, of a namespace to any of its pairs; and what cannot be said.
+    pub verdict: Arc<Verdict>,
     /// How many pairs of workloads (of ends, outside) it is about.
     pub pairs: usize,
     /// Of how many.
@@ -122,7 +121,7 @@ pub struct Link {
     /// Whether it says the same of all of them.
     pub uniform: bool,
     /// The rows of the list that it draws.
-    pub rows: Vec<usize>,
+    pub rows: SmallVec<[usize; 1]>,
     /// What a change makes of it, and what was allowed before.
     pub turn: Option<(RowTurn, ConnectionSet)>,
     /// What else is to be known, such as the family that it is about.
@@ -145,9 +144,9 @@ pub enum Share {
 impl Link {
     /// How much it lets through.
     pub fn share(&self) -> Share {
-        if self.allowed.is_all() && self.pairs == self.of && self.uniform {
+        if self.verdict.allowed.is_all() && self.pairs == self.of && self.uniform {
             Share::All
-        } else if self.allowed.is_empty() {
+        } else if self.verdict.allowed.is_empty() {
             Share::Undetermined
         } else {
             Share::Some
@@ -328,6 +327,14 @@ impl Picture {
             }
             places.insert(id, (first, Some(parts)));
         }
+        let atoms_of: BTreeMap<&IpSet, Vec<usize>> = sets
+            .iter()
+            .map(|set| {
+                let is_in = |atom: &&IpSet| if cut { atom.is_subset(set) } else { *atom == set };
+                let places = atoms.iter().enumerate().filter(|(_, atom)| is_in(atom));
+                (set, places.map(|(at, _)| first_atom + at).collect())
+            })
+            .collect();
         let within = |end: &RowEnd| -> Vec<usize> {
             match end {
                 RowEnd::Workload { id, pods } => {
@@ -345,12 +352,7 @@ impl Picture {
                 RowEnd::Nodes(ids) => {
                     node_parts.within(ids).into_iter().map(|at| first_nodes + at).collect()
                 }
-                RowEnd::External(set) => {
-                    let is_in =
-                        |atom: &&IpSet| if cut { atom.is_subset(set) } else { *atom == set };
-                    let places = atoms.iter().enumerate().filter(|(_, atom)| is_in(atom));
-                    places.map(|(at, _)| first_atom + at).collect()
-                }
+                RowEnd::External(set) => atoms_of.get(set).cloned().unwrap_or_default(),
                 RowEnd::Names(names) => names
                     .iter()
                     .filter_map(|name| hosts.binary_search(&name.to_string()).ok())
@@ -358,42 +360,36 @@ impl Picture {
                     .collect(),
             }
         };
-        let mut links: BTreeMap<(usize, usize), Link> = BTreeMap::new();
+        let mut links: Vec<Link> = Vec::with_capacity(rows.len());
         for (at, row) in rows.iter().enumerate() {
             let (sources, destinations) = (within(&row.source), within(&row.destination));
             for &source in &sources {
                 for &destination in &destinations {
-                    let link = match links.entry((source, destination)) {
-                        Entry::Vacant(entry) => entry.insert(Link {
-                            source,
-                            destination,
-                            allowed: row.verdict.allowed.clone(),
-                            unknown: row.verdict.unknown.clone(),
-                            pairs: 1,
-                            of: 1,
-                            uniform: true,
-                            rows: vec![at],
-                            turn: None,
-                            note: None,
-                            ids: Vec::new(),
-                        }),
-                        Entry::Occupied(entry) => {
-                            let link = entry.into_mut();
-                            link.add(&row.verdict, at);
-                            link
-                        }
-                    };
-                    if let Some(family) = row.family {
-                        let said = format!("{family}: {}", said(&row.verdict));
-                        link.note = Some(match link.note.take() {
-                            Some(note) => format!("{note}; {said}"),
-                            None => said,
-                        });
-                    }
+                    links.push(Link {
+                        source,
+                        destination,
+                        verdict: Arc::clone(&row.verdict),
+                        pairs: 1,
+                        of: 1,
+                        uniform: true,
+                        rows: smallvec![at],
+                        turn: None,
+                        note: row.family.map(|own| format!("{own}: {}", said(&row.verdict))),
+                        ids: Vec::new(),
+                    });
                 }
             }
         }
-        own.links = links.into_values().collect();
+        links.sort_by_key(|link| (link.source, link.destination));
+        // Of two ends with both families there may be a row for each.
+        links.dedup_by(|next, link| {
+            let same = (next.source, next.destination) == (link.source, link.destination);
+            if same {
+                link.add(next);
+            }
+            same
+        });
+        own.links = links;
         own
     }
 
@@ -451,12 +447,14 @@ impl Picture {
             own.links.push(Link {
                 source: places[&row.source],
                 destination: places[&row.destination],
-                allowed: row.after.allowed.clone(),
-                unknown: row.after.unknown.union(&row.before.unknown),
+                verdict: Arc::new(Verdict {
+                    allowed: row.after.allowed.clone(),
+                    unknown: row.after.unknown.union(&row.before.unknown),
+                }),
                 pairs: 1,
                 of: 1,
                 uniform: true,
-                rows: vec![at],
+                rows: smallvec![at],
                 turn: Some((row.turn(), row.before.allowed.clone())),
                 note: row.family.map(|family| family.to_string()),
                 ids: Vec::new(),
@@ -565,31 +563,41 @@ impl Link {
         Self {
             source,
             destination,
-            allowed: ConnectionSet::all(),
-            unknown: ConnectionSet::empty(),
+            verdict: Arc::new(Verdict {
+                allowed: ConnectionSet::all(),
+                unknown: ConnectionSet::empty(),
+            }),
             pairs: 1,
             of: 1,
             uniform: true,
-            rows: Vec::new(),
+            rows: SmallVec::new(),
             turn: None,
             note: Some("no policy selects either end".into()),
             ids: Vec::new(),
         }
     }
 
-    fn add(&mut self, verdict: &Verdict, row: usize) {
-        self.allowed = self.allowed.union(&verdict.allowed);
-        self.unknown = self.unknown.union(&verdict.unknown);
-        self.rows.push(row);
+    /// Adds another of the same ends.
+    fn add(&mut self, other: &Self) {
+        self.verdict = Arc::new(Verdict {
+            allowed: self.verdict.allowed.union(&other.verdict.allowed),
+            unknown: self.verdict.unknown.union(&other.verdict.unknown),
+        });
+        self.rows.extend(other.rows.iter().copied());
+        self.note = match (self.note.take(), &other.note) {
+            (Some(own), Some(other)) => Some(format!("{own}; {other}")),
+            (own, other) => own.or_else(|| other.clone()),
+        };
     }
 
     /// Its ports, and what of them cannot be said; of a change what was before.
     pub fn label(&self) -> String {
-        let own = said(&Verdict { allowed: self.allowed.clone(), unknown: self.unknown.clone() });
+        let own = said(&self.verdict);
         match &self.turn {
             Some((RowTurn::Removed, before)) => ports_label(before),
             Some((RowTurn::Changed, before)) => {
-                let after = if self.allowed.is_empty() { "nothing".to_owned() } else { own };
+                let after =
+                    if self.verdict.allowed.is_empty() { "nothing".to_owned() } else { own };
                 format!("{} → {after}", ports_label(before))
             }
             _ => own,

@@ -240,7 +240,7 @@ fn cell(
         number(y + inset),
         number(size)
     );
-    if !link.unknown.is_empty() {
+    if !link.verdict.unknown.is_empty() {
         seen.push("unknown");
         let _ = write!(
             svg.body,
