@@ -240,3 +240,45 @@ fn old_and_new_pods_of_two_workloads_meet_while_both_are_replaced() {
     // They break whichever policies are in force, as these are the same.
     assert!(breaks.iter().all(|own| own.policies.is_none()));
 }
+
+/// A comment of GitHub holds 65,536 characters, whatever a change is made of.
+#[test]
+fn markdown_stays_in_what_a_comment_holds() {
+    let ports = |step: usize| -> String {
+        (1..120).map(|at| format!("{{port: {}}}", at * step)).collect::<Vec<_>>().join(", ")
+    };
+    let text = |step: usize| {
+        let mut text = String::new();
+        for at in 0..34 {
+            let name = format!("application-with-a-long-name-{at}");
+            text.push_str(&VERSIONED.replace("APP", &name).replace("VERSION", &format!("v{step}")));
+            text.push_str(&format!(
+                "
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {{name: policy-{at}, namespace: shop}}
+spec:
+  podSelector: {{matchLabels: {{app: {name}, version: v{step}}}}}
+  ingress: [{{from: [{{podSelector: {{matchLabels: {{version: v{step}}}}}}}], ports: [{}]}}]
+---",
+                if at % 3 == 0 { ports(step) } else { format!("{{port: {}}}", 80 + step + at) }
+            ));
+        }
+        text
+    };
+    let [before, after] = sides(&text(2), &text(3)).map(declared);
+    let mut found = diff(&before, &after);
+    let [old, new] = sides(&text(2), &text(3));
+    let changed = relabelled(&before, &after);
+    found.breaks = rollout(
+        Stage { world: &before, loaded: &old },
+        Stage { world: &after, loaded: &new },
+        &changed,
+    );
+    assert!(found.rows.len() > 500, "{}", found.rows.len());
+    let names = SideNames { before: "a`b".into(), after: "head\nx".into(), revisions: false };
+    let text = render::diff_markdown(&found, &names);
+    let count = text.chars().count();
+    assert!(count <= 65_536 && count > 10_000, "{count}");
+    assert!(text.starts_with("### Reachability: `a b` → `head x`\n"), "{}", &text[..80]);
+}

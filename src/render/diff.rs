@@ -373,7 +373,10 @@ const EDGES: usize = 40;
 /// The difference for a pull request: a table, and a picture of only what changed.
 pub fn diff_markdown(diff: &Diff, names: &SideNames) -> String {
     let rows = diff.joined();
-    let mut out = format!("### Reachability: `{}` → `{}`\n\n", names.before, names.after);
+    let tail = markdown_tail(diff, names);
+    // A backtick in the name of a file would end the code that it stands in.
+    let [before, after] = [&names.before, &names.after].map(|own| own.replace(['`', '\n'], " "));
+    let mut out = format!("### Reachability: `{before}` → `{after}`\n\n");
     for (what, list) in [
         ("Namespaces added", &diff.added_namespaces),
         ("Namespaces removed", &diff.removed_namespaces),
@@ -403,9 +406,12 @@ pub fn diff_markdown(diff: &Diff, names: &SideNames) -> String {
         out.push_str(
             "\n\n| | Source | Destination | Ports | Why | Where |\n|---|---|---|---|---|---|\n",
         );
-        // The picture and the last words need room as well.
-        let picture = mermaid(diff, &rows);
-        let room = COMMENT.saturating_sub(out.len() + picture.len() + 600);
+        // What stands below the table needs room as well.
+        let mut below = mermaid(diff, &rows);
+        if out.len() + below.len() + tail.len() > COMMENT / 2 {
+            below = "(no picture: it would take the room of the table)\n".into();
+        }
+        let room = COMMENT.saturating_sub(out.len() + below.len() + tail.len() + 100);
         let mut used = 0;
         for (at, row) in rows.iter().enumerate() {
             let line = markdown_row(diff, names, row);
@@ -418,8 +424,15 @@ pub fn diff_markdown(diff: &Diff, names: &SideNames) -> String {
             out.push_str(&line);
         }
         out.push('\n');
-        out.push_str(&picture);
+        out.push_str(&below);
     }
+    out.push_str(&tail);
+    out
+}
+
+/// What stands below the table: what breaks in between, and what else is to be known.
+fn markdown_tail(diff: &Diff, names: &SideNames) -> String {
+    let mut out = String::new();
     if !diff.breaks.is_empty() {
         out.push_str("\nWhile pods are replaced, old and new ones under old and new policies:\n\n");
         for own in diff.breaks.iter().take(20) {
@@ -427,7 +440,7 @@ pub fn diff_markdown(diff: &Diff, names: &SideNames) -> String {
                 "- {} → {} breaks on {} {}\n",
                 escape(&sources(own)),
                 escape(&own.destination.name()),
-                ports(&own.ports),
+                short(&ports(&own.ports)),
                 under(own)
             ));
         }
@@ -436,14 +449,25 @@ pub fn diff_markdown(diff: &Diff, names: &SideNames) -> String {
         }
     }
     for note in notes(diff, names) {
-        out.push_str(&format!("\n{}\n", escape(&note)));
+        out.push_str(&format!("\n{}\n", escape(&short(&note))));
     }
     out
 }
 
+/// At most so much of a text: a cell of a thousand ports is for nobody.
+fn short(text: &str) -> String {
+    const MOST: usize = 600;
+    match text.char_indices().nth(MOST) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
+}
+
 fn markdown_row(diff: &Diff, names: &SideNames, row: &Joined) -> String {
     let sizes = diff.namespace_sizes();
-    let causes: Vec<String> = row.causes.iter().map(|cause| escape(&told(cause))).collect();
+    let mut causes: Vec<String> = row.causes.iter().map(|cause| escape(&told(cause))).collect();
+    // The same words may be about several places.
+    causes.dedup();
     let places: Vec<String> = row
         .causes
         .iter()
@@ -456,7 +480,7 @@ fn markdown_row(diff: &Diff, names: &SideNames, row: &Joined) -> String {
         word(row.turn),
         cell(&escape(&row.sources.name(sizes))),
         cell(&escape(&row.destinations.name(sizes))),
-        cell(&escape(&what(row, "→"))),
+        cell(&escape(&short(&what(row, "→")))),
         cell(&causes.join("<br>")),
         cell(&places.join("<br>"))
     )
@@ -511,7 +535,13 @@ pub fn diff_github(diff: &Diff) -> String {
     let rows = diff.joined();
     let mut out = String::new();
     if !rows.is_empty() {
-        out.push_str(&format!("::notice title=reachability::{}\n", data(&tally(&rows))));
+        let opened = match diff.opened_to_internet() {
+            0 => String::new(),
+            1 => "; 1 workload is opened to the internet".to_owned(),
+            many => format!("; {many} workloads are opened to the internet"),
+        };
+        let text = format!("{}{opened}", tally(&rows));
+        out.push_str(&format!("::notice title=reachability::{}\n", data(&text)));
     }
     for row in &rows {
         let sizes = diff.namespace_sizes();
@@ -522,9 +552,12 @@ pub fn diff_github(diff: &Diff) -> String {
             row.destinations.name(sizes),
             what(row, "→")
         );
-        let why: Vec<String> = row.causes.iter().map(told).collect();
+        let mut why: Vec<String> = row.causes.iter().map(told).collect();
+        why.dedup();
         let text = if why.is_empty() { text } else { format!("{text}: {}", why.join("; ")) };
         let place = row.causes.iter().find(|cause| cause.after).and_then(|own| own.place.as_ref());
+        // What a program rendered, or came by standard input, is no file of the repository.
+        let place = place.filter(|place| !place.path.starts_with('<'));
         let place = place.map(|place| {
             format!("file={},line={},col={},", property(&place.path), place.line, place.column)
         });
