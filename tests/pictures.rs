@@ -11,14 +11,14 @@ mod common;
 use boon::{Compiler, Schemas};
 use common::{expected, root, scenarios};
 use kubereach::analysis::{
-    Endpoint, Engines, Filter, Listing, Picture, View, World, blast_radius, can, list,
-    listed_policies, resolve_endpoint,
+    Endpoint, Engines, Filter, Link, Listing, Options, Picture, Reason, View, World, blast_radius,
+    can, diff, list, listed_policies, resolve_endpoint,
 };
 use kubereach::enforcement::Cni;
 use kubereach::engine::Model;
 use kubereach::manifest::{InputPath, load};
 use kubereach::net::Family;
-use kubereach::render::{self, Drawing, Frame, Place};
+use kubereach::render::{self, Drawing, Frame, Place, Why};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -81,7 +81,7 @@ fn no_connection_is_lost_at_any_level() {
             "{about}"
         );
         let of = |picture: &Picture| -> BTreeSet<(String, String, String)> {
-            let expand = |link: &kubereach::analysis::Link| {
+            let expand = |link: &Link| {
                 let [from, to] = [link.source, link.destination].map(|at| {
                     let end = &picture.ends[at];
                     if end.is_inside() { end.members.clone() } else { vec!["outside".into()] }
@@ -210,6 +210,98 @@ fn one_hop_is_what_can_says() {
     assert!(asked > 3_000, "{asked}");
 }
 
+/// Pods of one manifest text.
+fn of_text(text: &str) -> World {
+    let loaded = load(&[InputPath::Stdin], &mut text.as_bytes());
+    World::new(loaded, Options { as_declared: true, ..Options::default() })
+}
+
+const PODS: &str = "
+apiVersion: v1
+kind: Pod
+metadata: {name: free, namespace: x, labels: {app: free}}
+spec: {containers: [{name: c, image: i}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, namespace: x, labels: {app: web}}
+spec: {containers: [{name: c, image: i}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: web, namespace: x}
+spec:
+  podSelector: {matchLabels: {app: web}}
+  policyTypes: [Ingress, Egress]
+  ingress: [{from: [{ipBlock: {cidr: 203.0.113.0/24}}], ports: [{port: 80}]}]
+  egress: [{to: [{podSelector: {matchLabels: {app: free}}}]}]
+";
+
+/// What is open by default is open to what is outside as well, in pictures and on ways.
+#[test]
+fn open_by_default_is_open_to_the_outside() {
+    let world = of_text(PODS);
+    let listing = listing(&world);
+    let picture = Picture::new(&world, &listing, None);
+    let reached = |name: &str, hops: usize| -> BTreeSet<String> {
+        let source = resolve_endpoint(&world, name).unwrap_or_else(|e| panic!("{e}"));
+        let found = blast_radius(&picture, &source, None).unwrap_or_else(|e| panic!("{e}"));
+        let own = found.reached.iter().filter(|own| own.hops == hops);
+        own.map(|own| picture.ends[own.end].full_name()).collect()
+    };
+    assert_eq!(reached("x/free", 1).len(), 2, "{:?}", reached("x/free", 1));
+    assert!(reached("x/web", 1).contains("x/po/free"));
+    assert!(reached("x/web", 2).contains("203.0.113.0/24"), "{:?}", reached("x/web", 2));
+    let both = ["x/po/free", "x/po/web"].map(str::to_owned).into();
+    assert_eq!(reached("203.0.113.9", 1), both);
+    let svg = render::picture_svg(&drawing(&world, &listing), &picture.shown(Some(View::Matrix)));
+    for pair in ["x/po/free → 203.0.113.0/24: every port", "203.0.113.0/24 → x/po/free: every port"]
+    {
+        assert!(svg.contains(pair), "{pair}");
+    }
+}
+
+/// Changes that are not the same are not drawn as one, and none hides another of the same ends.
+#[test]
+fn every_change_is_drawn() {
+    let after = of_text(PODS);
+    let before =
+        of_text(&PODS.replace("port: 80", "port: 443").replace("app: free}}}]", "app: web}}}]"));
+    for (old, new) in [(&before, &after), (&after, &before)] {
+        let found = diff(old, new);
+        let whole = Picture::of_diff(&found);
+        let drawn = whole.collapsed();
+        let rows: BTreeSet<usize> =
+            drawn.links.iter().flat_map(|link| link.rows.iter().copied()).collect();
+        assert_eq!(rows.len(), found.rows.len());
+        for link in &drawn.links {
+            for &row in &link.rows {
+                let row = &found.rows[row];
+                assert_eq!(link.verdict.allowed, row.after.allowed);
+                let (turn, was) = link.turn.as_ref().expect("a change");
+                assert_eq!((*turn, was), (row.turn(), &row.before.allowed));
+            }
+        }
+    }
+}
+
+/// "1 of 3 pairs" of two namespaces is that, however many namespaces are drawn as one.
+#[test]
+fn pairs_of_namespaces_are_added_up() {
+    let mut joined = 0;
+    each(|about, world, listing| {
+        let spaces = Picture::new(world, listing, None).namespaces();
+        let classes = spaces.collapsed();
+        let total = |picture: &Picture| -> (usize, usize) {
+            let sum = |of: fn(&Link) -> usize| picture.links.iter().map(of).sum();
+            (sum(|link| link.pairs), sum(|link| link.of))
+        };
+        assert_eq!(total(&spaces), total(&classes), "{about}");
+        joined += spaces.ends.len() - classes.ends.len();
+    });
+    assert!(joined > 50, "{joined}");
+}
+
 fn chromium(page: &Path, hash: &str) -> Option<Output> {
     let program = ["chromium", "chromium-browser", "google-chrome"].into_iter().find(|name| {
         Command::new(name).arg("--version").output().is_ok_and(|own| own.status.success())
@@ -231,10 +323,12 @@ fn page_of_the_shop(title: &str) -> (PathBuf, String) {
     let listing = listing(&world);
     let base = Picture::new(&world, &listing, None).base();
     let reasons = base.reasons(&world, &listing);
+    let of = |own: &Vec<Reason>| own.iter().map(|reason| Why::of(&world, reason)).collect();
+    let reasons: Vec<Vec<Why>> = reasons.iter().map(of).collect();
     let mut drawing = drawing(&world, &listing);
     drawing.frame.title = title.into();
     let arguments = ["-f".to_owned(), "scenarios/shop".to_owned()];
-    let page = render::page(&drawing, &base, &reasons, &arguments);
+    let page = render::page(&drawing, &base, &reasons, &arguments, None);
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("shop.html");
     fs::write(&path, &page).expect("a page");
     (path, page)

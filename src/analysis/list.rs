@@ -88,6 +88,10 @@ pub struct Listing {
     pub open_egress: Vec<WorkloadId>,
     /// Workloads that no policy selects for ingress.
     pub open_ingress: Vec<WorkloadId>,
+    /// Pods that no policy selects, of workloads of which one selects others, by [`Direction::index`].
+    pub open_pods: [BTreeSet<PodId>; 2],
+    /// Addresses of nobody in the input, by family.
+    pub outside: Vec<IpSet>,
     /// What is not listed may be allowed all the same: nobody knows whether anything enforces policies.
     pub unenforced: bool,
 }
@@ -193,7 +197,8 @@ impl<'w, 'm, 'a> Lister<'w, 'm, 'a> {
     pub fn summary(&self) -> Listing {
         let (pairs, open_pairs) = self.pairs.counts();
         let unenforced = self.is_unenforced();
-        let mut listing = Listing { pairs, open_pairs, unenforced, ..Listing::default() };
+        let outside = self.pairs.outside().to_vec();
+        let mut listing = Listing { pairs, open_pairs, outside, unenforced, ..Listing::default() };
         let cluster = &self.world.cluster;
         for id in cluster.workload_ids() {
             let pods = &cluster.workload(id).pods;
@@ -207,6 +212,9 @@ impl<'w, 'm, 'a> Lister<'w, 'm, 'a> {
                 let free = |&pod: &PodId| !self.model.is_isolated(pod, direction);
                 if !pods.is_empty() && pods.iter().all(free) {
                     open.push(id);
+                } else {
+                    let own = pods.iter().copied().filter(|pod| free(pod));
+                    listing.open_pods[direction.index()].extend(own);
                 }
             }
         }

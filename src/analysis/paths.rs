@@ -13,9 +13,8 @@ use super::picture::{Link, Picture};
 use super::port::PortQuery;
 use crate::net::ConnectionSet;
 use crate::policy::Direction;
-use petgraph::algo::dijkstra;
 use petgraph::graph::{DiGraph, EdgeIndex, NodeIndex};
-use petgraph::visit::{EdgeRef, Reversed};
+use petgraph::visit::EdgeRef;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// Who can connect to whom: an edge for each link, and one hub that stands between workloads that no policy selects
@@ -86,10 +85,11 @@ impl<'p> Hops<'p> {
         }
         let hub = graph.add_node(());
         for (at, end) in picture.ends.iter().enumerate() {
-            if end.is_open(Direction::Egress) {
+            // Of what is outside nothing is closed by itself.
+            if end.unclosed(Direction::Egress) == end.parts {
                 graph.add_edge(nodes[at], hub, None);
             }
-            if end.is_open(Direction::Ingress) {
+            if end.unclosed(Direction::Ingress) == end.parts {
                 graph.add_edge(hub, nodes[at], None);
             }
         }
@@ -98,7 +98,8 @@ impl<'p> Hops<'p> {
 
     fn is_sure(&self, edge: EdgeIndex) -> bool {
         match self.graph[edge] {
-            None => !self.picture.unenforced,
+            // Where no policy selects either end, nothing is there to be enforced.
+            None => true,
             Some(at) => !self.picture.links[at].verdict.allowed.is_empty(),
         }
     }
@@ -131,7 +132,12 @@ impl<'p> Hops<'p> {
                 if edge.target() == self.hub {
                     if hub_at.is_none() {
                         hub_at = Some(hops);
+                        let inside = self.picture.ends[at].is_inside();
                         for next in self.graph.neighbors(self.hub) {
+                            // Between two ends outside nobody is asked.
+                            if !inside && !self.picture.ends[next.index()].is_inside() {
+                                continue;
+                            }
                             known.entry(next.index()).or_insert_with(|| {
                                 queue.push_back(next.index());
                                 hops + 1
@@ -169,11 +175,13 @@ pub fn blast_radius(
         let mut last: Vec<Hop> = Vec::new();
         for edge in hops.graph.edges_directed(NodeIndex::new(end), petgraph::Direction::Incoming) {
             if edge.source() == hops.hub {
-                // Of those that are open by default one stands for all.
                 let open = hops.graph.neighbors_directed(hops.hub, petgraph::Direction::Incoming);
                 let nearer = |at: &usize| all.get(at).is_some_and(|own| own + 1 == count);
-                let first = open.map(NodeIndex::index).filter(nearer).min();
-                last.extend(first.map(|from| hops.hop(from, end, None)));
+                let inside = picture.ends[end].is_inside();
+                let is_pair = |at: &usize| inside || picture.ends[*at].is_inside();
+                let passable = |at: &usize| picture.ends[*at].is_inside() || start.contains(at);
+                let from = open.map(NodeIndex::index).filter(nearer).filter(is_pair);
+                last.extend(from.filter(passable).map(|from| hops.hop(from, end, None)));
                 continue;
             }
             let from = edge.source().index();
@@ -212,45 +220,119 @@ pub fn ways(
         wanted = wanted.union(&numbers);
     }
     let hops = Hops::new(picture);
-    // How far each end is from the goal at least: what cannot get there any more is left.
-    let mut far: BTreeMap<usize, usize> = BTreeMap::new();
-    for &end in &goal {
-        // Seen backwards, an edge to the hub starts there.
-        let found = dijkstra(Reversed(&hops.graph), NodeIndex::new(end), None, |edge| {
-            usize::from(edge.source() != hops.hub)
-        });
-        for (node, count) in found {
-            let own = far.entry(node.index()).or_insert(count);
-            *own = (*own).min(count);
+    // Ways that are there for sure come first.
+    let mut found: Vec<Way> = Vec::new();
+    for sure in [true, false] {
+        let far = hops.far(&goal, &wanted, sure);
+        let mut search = Search {
+            hops: &hops,
+            goal: &goal,
+            far,
+            wanted: &wanted,
+            sure,
+            found,
+            most: shown + 1,
+            steps: 0,
+        };
+        for length in 1..=most {
+            for &from in &start {
+                search.from(from, length, &mut Vec::new(), &mut start.clone());
+            }
+        }
+        found = search.found;
+        if !found.is_empty() {
+            break;
         }
     }
-    let mut search = Search {
-        hops: &hops,
-        goal: &goal,
-        far: &far,
-        wanted: &wanted,
-        found: Vec::new(),
-        most: shown + 1,
-    };
-    for length in 1..=most {
-        for &from in &start {
-            search.from(from, length, &mut Vec::new(), &mut start.clone());
-        }
-    }
-    let mut ways = search.found;
-    let more = ways.len() > shown;
-    ways.truncate(shown);
-    Ok(Ways { ways, more })
+    let more = found.len() > shown;
+    found.truncate(shown);
+    Ok(Ways { ways: found, more })
 }
+
+impl Hops<'_> {
+    /// What of a connection is wanted: of all of it, if nothing is named.
+    fn wanted(&self, link: Option<usize>, wanted: &ConnectionSet, sure: bool) -> ConnectionSet {
+        let cut = |set: &ConnectionSet| {
+            if wanted.is_empty() { set.clone() } else { set.intersection(wanted) }
+        };
+        match link.map(|at| &self.picture.links[at].verdict) {
+            None => cut(&ConnectionSet::all()),
+            Some(verdict) if sure => cut(&verdict.allowed),
+            Some(verdict) => cut(&verdict.allowed.union(&verdict.unknown)),
+        }
+    }
+
+    /// How far each end is from a goal at least, the last hop being on wanted ports: what cannot get there is left
+    /// out.
+    fn far(
+        &self,
+        goal: &BTreeSet<usize>,
+        wanted: &ConnectionSet,
+        sure: bool,
+    ) -> BTreeMap<usize, usize> {
+        let mut far: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut queue: VecDeque<usize> = VecDeque::new();
+        let mut hub: Option<usize> = None;
+        let mut visit = |at: usize, hops: usize, queue: &mut VecDeque<usize>| {
+            far.entry(at).or_insert_with(|| {
+                queue.push_back(at);
+                hops
+            });
+        };
+        let into = |at: usize| {
+            self.graph.edges_directed(NodeIndex::new(at), petgraph::Direction::Incoming)
+        };
+        let before_hub = || self.graph.neighbors_directed(self.hub, petgraph::Direction::Incoming);
+        for &end in goal {
+            for edge in into(end) {
+                if self.wanted(*edge.weight(), wanted, sure).is_empty() {
+                    continue;
+                }
+                if edge.source() != self.hub {
+                    visit(edge.source().index(), 1, &mut queue);
+                } else if hub.is_none() {
+                    hub = Some(1);
+                    before_hub().for_each(|own| visit(own.index(), 1, &mut queue));
+                }
+            }
+        }
+        let mut hops_of: Vec<usize> = vec![1; queue.len()];
+        let mut at = 0;
+        while let Some(own) = queue.pop_front() {
+            let hops = hops_of.get(at).copied().unwrap_or(1) + 1;
+            at += 1;
+            for edge in into(own) {
+                if sure && !self.is_sure(edge.id()) {
+                    continue;
+                }
+                let before = queue.len();
+                if edge.source() != self.hub {
+                    visit(edge.source().index(), hops, &mut queue);
+                } else if hub.is_none() {
+                    hub = Some(hops);
+                    before_hub().for_each(|own| visit(own.index(), hops, &mut queue));
+                }
+                hops_of.extend(std::iter::repeat_n(hops, queue.len() - before));
+            }
+        }
+        far
+    }
+}
+
+/// More steps than these are not tried: what was found is told, and that there may be more.
+const MOST_STEPS: usize = 2_000_000;
 
 /// Looks for ways of one length.
 struct Search<'s, 'p> {
     hops: &'s Hops<'p>,
     goal: &'s BTreeSet<usize>,
-    far: &'s BTreeMap<usize, usize>,
+    far: BTreeMap<usize, usize>,
     wanted: &'s ConnectionSet,
+    /// Only what is allowed for sure.
+    sure: bool,
     found: Vec<Way>,
     most: usize,
+    steps: usize,
 }
 
 impl Search<'_, '_> {
@@ -272,22 +354,28 @@ impl Search<'_, '_> {
         next.sort_unstable();
         next.dedup_by_key(|(to, _)| *to);
         for (to, link) in next {
-            if self.found.len() >= self.most {
+            self.steps += 1;
+            if self.found.len() >= self.most || self.steps > MOST_STEPS {
                 return;
             }
-            if seen.contains(&to) {
+            // Between two ends outside nobody is asked.
+            if seen.contains(&to) || !(ends[at].is_inside() || ends[to].is_inside()) {
                 continue;
             }
             let mut hop = self.hops.hop(at, to, link);
+            if self.sure && !hop.sure {
+                continue;
+            }
             if left == 1 {
                 if !self.goal.contains(&to) {
                     continue;
                 }
-                if !self.wanted.is_empty() {
-                    hop.ports = hop.ports.intersection(self.wanted);
-                    if hop.ports.is_empty() {
-                        continue;
-                    }
+                let open = self.hops.wanted(link, self.wanted, true);
+                hop.sure = !open.is_empty();
+                hop.ports =
+                    if hop.sure { open } else { self.hops.wanted(link, self.wanted, self.sure) };
+                if hop.ports.is_empty() {
+                    continue;
                 }
                 let mut own = way.clone();
                 own.push(hop);

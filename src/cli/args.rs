@@ -299,6 +299,11 @@ fn scale(text: &str) -> Result<(ObjectName, u32), String> {
     Ok((ObjectName::parse(name)?, pods.parse().map_err(|_| fail())?))
 }
 
+fn most(text: &str) -> Result<usize, String> {
+    let number: Option<usize> = text.parse().ok();
+    number.filter(|own| (1..=10_000).contains(own)).ok_or("a number from 1 to 10000".into())
+}
+
 /// What `--cni` names.
 #[derive(Clone, Debug)]
 pub(super) enum CniArg {
@@ -634,7 +639,7 @@ pub(super) struct PathsArgs {
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u8).range(1..=8))]
     pub(super) hops: u8,
     /// At most so many ways.
-    #[arg(long, value_name = "N", default_value_t = 5)]
+    #[arg(long, value_name = "N", default_value = "5", value_parser = most)]
     pub(super) most: usize,
     /// text or json.
     #[arg(long, short, value_name = "FORMAT", default_value = "text")]

@@ -1,14 +1,15 @@
 //! `kubereach graph`
 
 use super::Status;
-use super::args::{CniArg, Global, GraphArgs, GraphFormat, ViewArg};
+use super::args::{CniArg, DirectionArg, Global, GraphArgs, GraphFormat, ViewArg};
 use super::console;
 use crate::analysis::{
-    Filter, Picture, Shown, View, World, diff, list, listed_policies, resolve_endpoint,
+    Diff, DiffCause, Filter, Link, Picture, Shown, View, World, diff, list, listed_policies,
+    resolve_endpoint,
 };
 use crate::cluster::{Overlay, PodId, WorkloadId};
 use crate::engine::{Model, Peer};
-use crate::render::{self, Drawing, Frame};
+use crate::render::{self, Drawing, Frame, Why};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -27,6 +28,14 @@ pub(super) fn run(args: &GraphArgs, global: &Global) -> Status {
             Some(help),
         );
     }
+    let filtered = asked(args).is_some();
+    if args.view == Some(ViewArg::Diff) && filtered {
+        let help = "leave the filter out, or ask `kubereach diff`";
+        return console::usage_error(
+            "`--view diff` draws every change, and takes no filter",
+            Some(help),
+        );
+    }
     let world = match console::open(&args.input, global) {
         Ok(world) => world,
         Err(status) => return status,
@@ -36,6 +45,8 @@ pub(super) fn run(args: &GraphArgs, global: &Global) -> Status {
         Err(status) => return status,
     };
     let mut inputs = args.input.filename.clone();
+    let folders = args.input.kustomize.iter().chain(&args.input.helm);
+    inputs.extend(folders.map(|own| own.to_string_lossy().into_owned()));
     inputs.sort();
     let title = inputs.join(" ");
     if args.view == Some(ViewArg::Diff) {
@@ -57,9 +68,15 @@ pub(super) fn run(args: &GraphArgs, global: &Global) -> Status {
         listing.unenforced || listing.rows.iter().any(|row| !row.verdict.unknown.is_empty());
     let only = only(world, &filter);
     let mut picture = Picture::new(world, &listing, only.as_ref());
+    picture.filter = asked(args);
+    picture.notes.extend(render::on_nodes(world, &listing));
     let mut title = title;
     if let (Some(pods), Some(name)) = (&pods, &args.focus) {
         picture = picture.focus(pods, usize::from(args.depth));
+        picture.filter = Some(match args.depth {
+            1 => format!("who reaches {name} and whom it reaches"),
+            depth => format!("who reaches {name} and whom it reaches in {depth} steps"),
+        });
         title = format!("{name} in {title}");
         if world.cluster.workloads.len() > ALL_PAIRS && args.depth > 1 {
             picture.notes.push(format!(
@@ -87,7 +104,7 @@ pub(super) fn run(args: &GraphArgs, global: &Global) -> Status {
             undetermined,
         );
     }
-    let status = match draw(format, &drawing, &picture, wish, &arguments(args)) {
+    let status = match draw(format, &drawing, &picture, wish, (&arguments(args), None)) {
         Ok(bytes) => written(args, bytes, undetermined),
         Err(message) => console::usage_error(&message, None),
     };
@@ -110,6 +127,11 @@ fn format(args: &GraphArgs) -> Result<GraphFormat, Status> {
         Some("json") => Ok(GraphFormat::Json),
         #[cfg(feature = "png")]
         Some("png") => Ok(GraphFormat::Png),
+        #[cfg(not(feature = "png"))]
+        Some("png") => {
+            let help = "`cargo install kubereach --features png`; `-o svg` needs nothing";
+            Err(console::usage_error("this program was built without PNG", Some(help)))
+        }
         Some(other) => {
             let message = format!("no picture has the ending `.{other}`");
             Err(console::usage_error(&message, Some("`-o FORMAT` says which language it is to be")))
@@ -122,7 +144,7 @@ fn draw(
     drawing: &Drawing<'_>,
     picture: &Picture,
     wish: Option<View>,
-    arguments: &[String],
+    (arguments, found): (&[String], Option<&Diff>),
 ) -> Result<Vec<u8>, String> {
     Ok(match format {
         GraphFormat::Dot => {
@@ -141,11 +163,16 @@ fn draw(
         GraphFormat::Svg => svg(drawing, &picture.shown(wish)).into(),
         GraphFormat::Html => {
             let base = picture.base();
-            let reasons = match drawing.listing {
-                Some(listing) => base.reasons(drawing.world, listing),
-                None => Vec::new(),
+            let reasons: Vec<Vec<Why>> = match (drawing.listing, found) {
+                (Some(listing), _) => base
+                    .reasons(drawing.world, listing)
+                    .iter()
+                    .map(|own| own.iter().map(|reason| Why::of(drawing.world, reason)).collect())
+                    .collect(),
+                (None, Some(found)) => base.links.iter().map(|link| causes(found, link)).collect(),
+                (None, None) => Vec::new(),
             };
-            render::page(drawing, &base, &reasons, arguments).into()
+            render::page(drawing, &base, &reasons, arguments, wish).into()
         }
         GraphFormat::Json => {
             let value = render::picture_json(drawing, picture, wish);
@@ -162,14 +189,91 @@ fn draw(
     })
 }
 
+/// What causes a link of a difference.
+fn causes(found: &Diff, link: &Link) -> Vec<Why> {
+    let rows = link.rows.iter().filter_map(|&at| found.rows.get(at)).take(1);
+    let of = |cause: &DiffCause| Why {
+        direction: None,
+        text: if cause.after { cause.text.clone() } else { format!("removed: {}", cause.text) },
+        place: cause.place.as_ref().map(ToString::to_string),
+    };
+    rows.flat_map(|row| row.causes.iter().map(of)).collect()
+}
+
 /// What a command line about the same input starts with.
 fn arguments(args: &GraphArgs) -> Vec<String> {
-    let files = args.input.filename.iter().flat_map(|file| ["-f".to_owned(), file.clone()]);
-    let cni = args.input.cni.as_ref().and_then(|own| match own {
-        CniArg::One(cni) => Some(["--cni".to_owned(), cni.to_string()]),
-        CniArg::All => None,
-    });
-    files.chain(cni.into_iter().flatten()).collect()
+    let mut out: Vec<String> = Vec::new();
+    let input = &args.input;
+    let mut add = |flag: &str, values: &[String]| {
+        out.push(flag.to_owned());
+        out.extend(values.iter().cloned());
+    };
+    let path = |own: &Path| own.to_string_lossy().into_owned();
+    for file in &input.filename {
+        add("-f", std::slice::from_ref(file));
+    }
+    for folder in &input.kustomize {
+        add("-k", &[path(folder)]);
+    }
+    for chart in &input.helm {
+        add("--helm", &[path(chart)]);
+    }
+    for values in &input.values {
+        add("--values", &[path(values)]);
+    }
+    if let Some(CniArg::One(cni)) = &input.cni {
+        add("--cni", &[cni.to_string()]);
+    }
+    if let Some(distribution) = input.distribution {
+        add("--distribution", &[distribution.name.to_owned()]);
+    }
+    for block in &input.pod_cidr {
+        add("--pod-cidr", &[block.to_string()]);
+    }
+    for (name, address) in &input.resolve {
+        add("--resolve", &[format!("{name}={address}")]);
+    }
+    for (asked, flag) in [
+        (input.skip_invalid, "--skip-invalid"),
+        (input.ignore_unsupported, "--ignore-unsupported"),
+        (input.include_finished, "--include-finished"),
+    ] {
+        if asked {
+            add(flag, &[]);
+        }
+    }
+    for file in &input.overlay.apply {
+        add("--apply", std::slice::from_ref(file));
+    }
+    for object in &input.overlay.delete {
+        add("--delete", &[object.to_string()]);
+    }
+    for pair in input.overlay.label.chunks_exact(2) {
+        add("--label", pair);
+    }
+    for pair in input.overlay.namespace_label.chunks_exact(2) {
+        add("--namespace-label", pair);
+    }
+    for (name, pods) in &input.overlay.scale {
+        add("--scale", &[format!("{name}={pods}")]);
+    }
+    out
+}
+
+/// What is asked for in words, if not everything is drawn.
+fn asked(args: &GraphArgs) -> Option<String> {
+    let mut parts: Vec<String> = Vec::new();
+    parts
+        .extend(args.input.namespace.iter().map(|name| format!("connections of namespace {name}")));
+    parts.extend(args.filter.workload.iter().map(|end| format!("connections of {end}")));
+    parts.extend(args.filter.direction.map(|own| match own {
+        DirectionArg::Ingress => "into it".to_owned(),
+        DirectionArg::Egress => "out of it".to_owned(),
+    }));
+    if !args.filter.port.is_empty() {
+        parts.push(format!("port {}", args.filter.port.join(", ")));
+    }
+    (!parts.is_empty()).then(|| parts.join(", "))
 }
 
 fn svg(drawing: &Drawing<'_>, shown: &Shown) -> String {
@@ -206,7 +310,7 @@ fn change(
         ..Frame::default()
     };
     let drawing = Drawing { world: after, listing: None, frame };
-    match draw(format, &drawing, &picture, Some(View::Diff), &arguments(args)) {
+    match draw(format, &drawing, &picture, Some(View::Diff), (&arguments(args), Some(&found))) {
         Ok(bytes) => written(args, bytes, !found.apart.is_empty() || found.unread),
         Err(message) => console::usage_error(&message, None),
     }

@@ -113,6 +113,11 @@ impl<'m, 'a> Pairs<'m, 'a> {
         self.ends.iter().any(|end| end.free != [true, true])
     }
 
+    /// Addresses of nobody, by family.
+    pub fn outside(&self) -> &[IpSet] {
+        &self.outside
+    }
+
     /// How many ordered pairs of workloads there are, and how many of them nothing isolates.
     pub fn counts(&self) -> (usize, usize) {
         let all = self.ends.len();

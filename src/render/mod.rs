@@ -47,7 +47,8 @@ pub use json::{can_json, cni_json, inventory_json, listing_json, truth_table_jso
 pub use list::{ListStyle, listing_markdown, write_listing};
 pub use paths::{Ground, radius_json, radius_text, ways_json, ways_text};
 pub use picture::{
-    Drawing, GRAPH_SCHEMA, enforced, mermaid, page, picture_dot, picture_json, picture_svg,
+    Drawing, GRAPH_SCHEMA, Why, enforced, mermaid, on_nodes, page, picture_dot, picture_json,
+    picture_svg,
 };
 #[cfg(feature = "png")]
 pub use png::png;

@@ -54,6 +54,19 @@ impl Ground<'_> {
     }
 }
 
+/// What is to be known of all hops.
+fn footer(ground: &Ground<'_>) -> String {
+    let mut out = format!("\n  {}\n", dim(&super::picture::enforced(ground.world)));
+    if ground.picture.unenforced {
+        out.push_str("  what policies deny may be reached as well: nobody knows whether anything enforces them\n");
+    }
+    if let Some(note) = super::picture::on_nodes(ground.world, ground.listing) {
+        let note = note.trim_end_matches('.').replacen("Not drawn", "not followed", 1);
+        let _ = writeln!(out, "  {}", dim(&note));
+    }
+    out
+}
+
 fn ports(hop: &Hop) -> String {
     let ports = ports_label(&hop.ports);
     if hop.sure { ports } else { format!("undetermined {ports}") }
@@ -123,7 +136,7 @@ pub fn radius_text(ground: &Ground<'_>, found: &Radius, source: &str, look: Look
             ))
         );
     }
-    let _ = writeln!(out, "\n  {}", dim(&super::picture::enforced(ground.world)));
+    out.push_str(&footer(ground));
     out.replace('→', look.arrow())
 }
 
@@ -177,14 +190,15 @@ pub fn ways_text(
                 if hop.sure { ports(hop) } else { loud(&ports(hop)) }
             );
             for (rule, place) in ground.rules(hop) {
-                let _ = writeln!(out, "{}", format!("      {rule}  {}", dim(&place)).trim_end());
+                let place = if place.is_empty() { place } else { format!("  {}", dim(&place)) };
+                let _ = writeln!(out, "      {rule}{place}");
             }
         }
     }
     if found.more {
         out.push_str("\nand more (`--most N` prints N)\n");
     }
-    let _ = writeln!(out, "\n  {}", dim(&super::picture::enforced(ground.world)));
+    out.push_str(&footer(ground));
     out
 }
 

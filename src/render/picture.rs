@@ -33,6 +33,9 @@ impl Drawing<'_> {
     #[must_use]
     pub fn of(&self, picture: &Picture) -> Self {
         let mut own = self.clone();
+        if let Some(filter) = &picture.filter {
+            let _ = write!(own.frame.subtitle, "; only {filter}");
+        }
         if self.listing.is_some() {
             let connections = picture.connections;
             let drawn = &mut own.frame.subtitle;
@@ -64,6 +67,21 @@ pub fn enforced(world: &World) -> String {
         Some(cni) if world.policies.ignored => format!("{cni} ignores all policies"),
         Some(cni) => format!("enforced by {cni}"),
     }
+}
+
+/// What no list and no picture says: nodes, and what is on their networks, always reach the pods that run there.
+pub fn on_nodes(world: &World, listing: &Listing) -> Option<String> {
+    if listing.on_nodes.is_empty() {
+        return None;
+    }
+    let names: Vec<String> =
+        listing.on_nodes.iter().take(3).map(|&id| world.cluster.workload_name(id)).collect();
+    let more = listing.on_nodes.len().saturating_sub(3);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Some(format!(
+        "Not drawn: a node, and so {}{more} on it, always reaches the pods that run there.",
+        names.join(", ")
+    ))
 }
 
 /// A picture as SVG, in its form.
@@ -304,6 +322,7 @@ pub fn picture_json(drawing: &Drawing<'_>, picture: &Picture, wish: Option<View>
                 "kind": kind(end.kind),
                 "namespace": end.namespace,
                 "members": end.members,
+                "blocks": end.blocks(),
                 "workloads": end.workloads,
                 "openIngress": end.open[Direction::Ingress.index()],
                 "openEgress": end.open[Direction::Egress.index()],
@@ -352,14 +371,34 @@ const PAGE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
 const SCRIPT: &str = include_str!("page/page.js");
 
+/// Why a link is there, in words.
+#[derive(Clone, Debug)]
+pub struct Why {
+    /// The direction that it is about, if it is about one.
+    pub direction: Option<Direction>,
+    /// What decides.
+    pub text: String,
+    /// Where that stands.
+    pub place: Option<String>,
+}
+
+impl Why {
+    /// Of a reason of a world.
+    pub fn of(world: &World, reason: &Reason) -> Self {
+        let place = reason.span.map(|span| world.sources.locate(span).to_string());
+        Self { direction: reason.direction, text: reason.text.clone(), place }
+    }
+}
+
 /// One self-contained page: every view of a picture that can be read, and behind each link why it is there.
 /// `reasons` are those of its links, as far as they were asked for; `arguments` are what a command line about the
-/// same input starts with.
+/// same input starts with; the view that is wished for is the first.
 pub fn page(
     drawing: &Drawing<'_>,
     picture: &Picture,
-    reasons: &[Vec<Reason>],
+    reasons: &[Vec<Why>],
     arguments: &[String],
+    wish: Option<View>,
 ) -> String {
     let mut views: Vec<(&'static str, &'static str, String)> = Vec::new();
     let frame = |id: &'static str| Frame { place: Place::Page, id, ..drawing.frame.clone() };
@@ -391,6 +430,9 @@ pub fn page(
         hash(STYLE),
         hash(SCRIPT)
     );
+    if let Some(wish) = wish {
+        views.sort_by_key(|(id, ..)| *id != wish.name());
+    }
     let about = drawing.of(picture);
     let mut subtitle = about.frame.subtitle.clone();
     for note in &about.frame.notes {
@@ -424,7 +466,7 @@ pub fn page(
 fn page_data(
     drawing: &Drawing<'_>,
     picture: &Picture,
-    reasons: &[Vec<Reason>],
+    reasons: &[Vec<Why>],
     (subtitle, arguments): (&str, &[String]),
     views: &[(&'static str, &'static str, String)],
 ) -> Value {
@@ -442,6 +484,8 @@ fn page_data(
                 "openIngress": end.is_open(Direction::Ingress),
                 "openEgress": end.is_open(Direction::Egress),
                 "arg": argument(end),
+                "out": end.unclosed(Direction::Egress) == end.parts,
+                "in": end.unclosed(Direction::Ingress) == end.parts,
             })
         })
         .collect();
@@ -464,8 +508,7 @@ fn page_data(
                         Direction::Egress => "egress",
                         Direction::Ingress => "ingress",
                     });
-                    let place =
-                        reason.span.map(|span| drawing.world.sources.locate(span).to_string());
+                    let place = reason.place.clone();
                     let next = texts.len();
                     let key = (direction, reason.text.clone(), place.clone());
                     *known.entry(key).or_insert_with(|| {
@@ -511,6 +554,11 @@ fn page_data(
         "title": drawing.frame.title,
         "subtitle": subtitle,
         "args": arguments,
+        "none": match (picture.unenforced, &picture.filter) {
+            (true, _) => "undetermined: nobody knows whether policies are enforced",
+            (false, Some(_)) => "nothing of what was asked for is allowed",
+            (false, None) => "nothing is allowed",
+        },
         "states": {
             "all": "every port",
             "some": if picture.level == Level::Namespaces { "some ports, or some pairs" } else { "some ports" },

@@ -1,9 +1,10 @@
 //! Fewer ends without a link less: those that nothing tells apart become one, or all of a namespace do.
 
 use super::{EndKind, Level, Link, Picture, PictureEnd, outside};
+use crate::analysis::diff::RowTurn;
 use crate::analysis::list::{Length, outside_name};
 use crate::engine::Verdict;
-use crate::net::IpSet;
+use crate::net::{ConnectionSet, IpSet};
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -12,23 +13,41 @@ use std::sync::Arc;
 const MOST_ORDERED: usize = 400;
 
 /// The same of namespaces.
-type Signature = (EndKind, Option<String>, [bool; 2], i32, Vec<(usize, u32)>, Vec<(usize, u32)>);
+type Signature =
+    (EndKind, Option<String>, [bool; 2], (i32, usize), Vec<(usize, u32)>, Vec<(usize, u32)>);
+
+/// What a link says, whichever ends it has.
+type Content<'p> =
+    (&'p Verdict, &'p Option<String>, Option<(RowTurn, &'p ConnectionSet)>, (usize, usize, bool));
+
+fn content(link: &Link) -> Content<'_> {
+    let turn = link.turn.as_ref().map(|(turn, before)| (*turn, before));
+    (&link.verdict, &link.note, turn, (link.pairs, link.of, link.uniform))
+}
 
 impl Picture {
     /// Joins ends of one namespace, or outside, that have the same links: to the same ends, from the same ends, and
     /// the same among themselves. Nothing is lost by it: what is said of one is true of each.
     #[must_use]
     pub fn collapsed(&self) -> Self {
-        let mut contents: HashMap<(&Verdict, &Option<String>), u32> = HashMap::new();
-        // Most links share their verdicts with others.
-        let mut shared: HashMap<(*const Verdict, &Option<String>), u32> = HashMap::new();
+        let mut contents: HashMap<Content<'_>, u32> = HashMap::new();
         let mut out: Vec<Vec<(usize, u32)>> = vec![Vec::new(); self.ends.len()];
         let mut into: Vec<Vec<(usize, u32)>> = vec![Vec::new(); self.ends.len()];
+        // Most links share their verdicts with others.
+        let mut shared: HashMap<(*const Verdict, [usize; 2]), u32> = HashMap::new();
+        let mut ids: Vec<u32> = Vec::with_capacity(self.links.len());
         for link in &self.links {
-            let next = u32::try_from(contents.len()).unwrap_or(u32::MAX);
-            let content = *shared
-                .entry((Arc::as_ptr(&link.verdict), &link.note))
-                .or_insert_with(|| *contents.entry((&*link.verdict, &link.note)).or_insert(next));
+            let mut new = || {
+                let next = u32::try_from(contents.len()).unwrap_or(u32::MAX);
+                *contents.entry(content(link)).or_insert(next)
+            };
+            let content = if link.note.is_none() && link.turn.is_none() && link.uniform {
+                let key = (Arc::as_ptr(&link.verdict), [link.pairs, link.of]);
+                *shared.entry(key).or_insert_with(new)
+            } else {
+                new()
+            };
+            ids.push(content);
             out[link.source].push((link.destination, content));
             into[link.destination].push((link.source, content));
         }
@@ -36,7 +55,9 @@ impl Picture {
         for (at, (end, (out, into))) in self.ends.iter().zip(out.into_iter().zip(into)).enumerate()
         {
             let open = end.open.map(|count| count > 0);
-            let key = (end.kind, end.namespace.clone(), open, end.column, out, into);
+            let namespace = end.namespace.clone().filter(|_| self.level == Level::Workloads);
+            let size = if self.level == Level::Workloads { 0 } else { end.parts };
+            let key = (end.kind, namespace, open, (end.column, size), out, into);
             groups.entry(key).or_default().push(at);
         }
         let mut groups: Vec<Vec<usize>> = groups.into_values().collect();
@@ -49,20 +70,22 @@ impl Picture {
             }
             ends.push(self.joined(members));
         }
-        let mut links: BTreeMap<(usize, usize), Link> = BTreeMap::new();
-        for link in &self.links {
-            let key = (place[link.source], place[link.destination]);
-            let sizes = groups[key.0].len() * groups[key.1].len();
+        // Of two ends there may be several: a change of each family.
+        let mut links: BTreeMap<(usize, usize, u32), Link> = BTreeMap::new();
+        for (link, &content) in self.links.iter().zip(&ids) {
+            let (source, destination) = (place[link.source], place[link.destination]);
             let new = || Link {
-                source: key.0,
-                destination: key.1,
-                pairs: sizes,
-                of: sizes,
+                source,
+                destination,
+                pairs: 0,
+                of: 0,
                 rows: SmallVec::new(),
                 ids: Vec::new(),
                 ..link.clone()
             };
-            let own = links.entry(key).or_insert_with(new);
+            let own = links.entry((source, destination, content)).or_insert_with(new);
+            own.pairs += link.pairs;
+            own.of += link.of;
             own.rows.extend(link.rows.iter().copied());
             own.ids.extend(&link.ids);
         }
@@ -102,7 +125,9 @@ impl Picture {
             name,
             members: all().flat_map(|end| end.members.iter().cloned()).collect(),
             workloads: all().map(|end| end.workloads).sum(),
+            parts: all().map(|end| end.parts).sum(),
             open: [0, 1].map(|at: usize| all().map(|end| end.open[at]).sum()),
+            beside: all().all(|end| end.beside),
             set: first.set.as_ref().map(|_| {
                 let sets = all().filter_map(|end| end.set.as_ref());
                 sets.fold(IpSet::empty(), |all, own| all.union(own))
@@ -136,6 +161,8 @@ impl Picture {
             ends.push(PictureEnd {
                 namespace: Some((*name).to_owned()),
                 workloads: all().map(|end| end.workloads).sum(),
+                parts: all().map(|end| end.parts).sum(),
+                beside: all().all(|end| end.beside),
                 open: [0, 1].map(|at: usize| all().map(|end| end.open[at]).sum()),
                 pods: all().flat_map(|end| end.pods.iter().copied()).collect(),
                 ids: all().flat_map(|end| end.ids.iter().copied()).collect(),
@@ -146,11 +173,11 @@ impl Picture {
                 )
             });
         }
-        let size = |at: usize| ends[at].workloads.max(1);
+        let size = |at: usize| ends[at].parts;
         let mut links: BTreeMap<(usize, usize), Link> = BTreeMap::new();
         for link in &self.links {
             let key = (place[link.source], place[link.destination]);
-            let own = |at: usize| self.ends[at].workloads.max(1);
+            let own = |at: usize| self.ends[at].parts;
             let pairs = own(link.source) * own(link.destination);
             match links.get_mut(&key) {
                 None => {

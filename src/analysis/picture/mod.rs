@@ -26,6 +26,7 @@ use super::world::World;
 use crate::cluster::{NodeId, PodId, WorkloadId, public_addresses};
 use crate::engine::{Peer, Verdict};
 use crate::net::{ConnectionSet, Family, IpSet};
+use crate::policy::Direction;
 use rayon::prelude::*;
 use smallvec::{SmallVec, smallvec};
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,6 +50,8 @@ pub struct Picture {
     pub open_pairs: usize,
     /// What policies deny may be allowed all the same: nobody knows whether anything enforces them.
     pub unenforced: bool,
+    /// What was asked for, if not everything is drawn: `namespace shop`.
+    pub filter: Option<String>,
     /// What else is to be known of it.
     pub notes: Vec<String>,
 }
@@ -91,10 +94,14 @@ pub struct PictureEnd {
     pub name: String,
     /// Everything that it stands for, by full names.
     pub members: Vec<String>,
-    /// How many workloads it stands for: 0 for what is outside.
+    /// How many workloads it stands for: 0 for what is outside, and for further parts of one.
     pub workloads: usize,
-    /// How many of them no policy selects, by [`Direction::index`](crate::policy::Direction::index).
+    /// How many parts of workloads, that policies tell apart, it stands for; 1 for what is outside.
+    pub parts: usize,
+    /// How many of these no policy selects, by [`Direction::index`](crate::policy::Direction::index).
     pub open: [usize; 2],
+    /// It is there as a connection names it alone: what else it does is not drawn.
+    pub beside: bool,
     /// Its place from the focus: negative for who reaches it.
     pub column: i32,
     /// The places of what it joins, in the picture that this one is made of; none in that one itself.
@@ -165,8 +172,24 @@ impl PictureEnd {
     }
 
     /// Whether no policy selects any workload that it stands for, in a direction.
-    pub fn is_open(&self, direction: crate::policy::Direction) -> bool {
-        self.workloads > 0 && self.open[direction.index()] == self.workloads
+    pub fn is_open(&self, direction: Direction) -> bool {
+        self.is_inside() && self.open[direction.index()] == self.parts
+    }
+
+    /// How many of its parts nothing closes in a direction: of what is outside, all, but nobody is called by a
+    /// host by name.
+    pub fn unclosed(&self, direction: Direction) -> usize {
+        match self.kind {
+            EndKind::Workload | EndKind::Class | EndKind::Namespace => self.open[direction.index()],
+            EndKind::Name if direction == Direction::Egress => 0,
+            EndKind::Outside | EndKind::Nodes | EndKind::Name => self.parts,
+        }
+    }
+
+    /// Its addresses, if it is any: as blocks.
+    pub fn blocks(&self) -> Vec<String> {
+        let blocks = self.set.iter().flat_map(IpSet::to_blocks);
+        blocks.map(|block| block.to_string()).collect()
     }
 
     /// An address of it, if it is addresses: one that stands for all.
@@ -181,7 +204,7 @@ impl PictureEnd {
 
     /// Whether it is in the cluster.
     pub fn is_inside(&self) -> bool {
-        self.workloads > 0
+        matches!(self.kind, EndKind::Workload | EndKind::Class | EndKind::Namespace)
     }
 }
 
@@ -253,6 +276,29 @@ impl Picture {
                 RowEnd::Names(names) => hosts.extend(names.iter().map(ToString::to_string)),
             }
         }
+        // What nothing closes is open to whatever is outside, which no row says.
+        let open = [&listing.open_egress, &listing.open_ingress]
+            .map(|list| list.iter().copied().collect::<BTreeSet<WorkloadId>>());
+        let is_anything_open = open.iter().any(|own| !own.is_empty())
+            || listing.open_pods.iter().any(|own| !own.is_empty());
+        if is_anything_open {
+            sets.extend(listing.outside.iter().filter(|set| !set.is_empty()).cloned());
+            let all: Vec<NodeId> = cluster.node_ids().collect();
+            if !all.is_empty() {
+                nodes.insert(all);
+            }
+        }
+        for &pod in listing.open_pods.iter().flatten() {
+            let id = cluster.pod(pod).workload;
+            let whole = &cluster.workload(id).pods;
+            for own in &listing.open_pods {
+                let some: Vec<PodId> =
+                    whole.iter().copied().filter(|pod| own.contains(pod)).collect();
+                if !some.is_empty() {
+                    pods.entry(id).or_default().insert(some);
+                }
+            }
+        }
         let mut own = Self {
             connections: rows.len(),
             pairs: listing.pairs,
@@ -262,6 +308,12 @@ impl Picture {
         };
         // What is outside.
         let cut = sets.len() <= MOST_CUT;
+        if !cut {
+            own.notes.push(format!(
+                "{} sets of addresses are drawn as rules have them, and may overlap.",
+                sets.len()
+            ));
+        }
         let all = sets.iter().fold(IpSet::empty(), |all, set| all.union(set));
         let atoms: Vec<IpSet> =
             if cut { all.atoms(sets.iter()) } else { sets.iter().cloned().collect() };
@@ -285,8 +337,6 @@ impl Picture {
             own.ends.push(outside(EndKind::Nodes, name, members.collect()));
         }
         // Workloads, by namespace: those whose pods differ in parts.
-        let open = [&listing.open_egress, &listing.open_ingress]
-            .map(|list| list.iter().copied().collect::<BTreeSet<WorkloadId>>());
         let mut places: BTreeMap<WorkloadId, (usize, Option<Parts<PodId>>)> = BTreeMap::new();
         for id in cluster.workload_ids() {
             let workload = cluster.workload(id);
@@ -297,13 +347,20 @@ impl Picture {
             let name = cluster.workload_name(id);
             let namespace = cluster.namespace(workload.namespace).name.to_string();
             let short = name[namespace.len() + 1..].to_owned();
+            let beside = only.is_some_and(|only| !only.contains(&id));
             let one = |name: String, members: Vec<String>, pods: Vec<PodId>| PictureEnd {
                 kind: EndKind::Workload,
                 namespace: Some(namespace.clone()),
                 name,
                 members,
                 workloads: 1,
-                open: [0, 1].map(|at: usize| usize::from(open[at].contains(&id))),
+                parts: 1,
+                open: [0, 1].map(|at: usize| {
+                    let first = pods.first();
+                    let part = first.is_some_and(|pod| listing.open_pods[at].contains(pod));
+                    usize::from(open[at].contains(&id) || part)
+                }),
+                beside,
                 column: 0,
                 ids: Vec::new(),
                 set: None,
@@ -324,6 +381,10 @@ impl Picture {
                 let members = part.iter().map(|&pod| cluster.pod_name(pod)).collect();
                 let name = end.name(world, Length::Short)[namespace.len() + 1..].to_owned();
                 own.ends.push(one(name, members, part.clone()));
+            }
+            // Its parts are one workload.
+            for further in own.ends.iter_mut().skip(first + 1) {
+                further.workloads = 0;
             }
             places.insert(id, (first, Some(parts)));
         }
@@ -403,6 +464,7 @@ impl Picture {
             pairs: self.pairs,
             open_pairs: self.open_pairs,
             unenforced: self.unenforced,
+            filter: self.filter.clone(),
             notes: self.notes.clone(),
         }
     }
@@ -432,6 +494,7 @@ impl Picture {
                         namespace: Some(namespace.to_owned()),
                         name: short.to_owned(),
                         workloads: 1,
+                        beside: false,
                         ..outside(EndKind::Workload, String::new(), vec![name.clone()])
                     }
                 }
@@ -532,7 +595,9 @@ fn outside(kind: EndKind, name: String, members: Vec<String>) -> PictureEnd {
         name,
         members,
         workloads: 0,
+        parts: 1,
         open: [0, 0],
+        beside: true,
         column: 0,
         ids: Vec::new(),
         set: None,

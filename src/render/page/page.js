@@ -35,6 +35,8 @@ const namespaces = [...new Set(nodes.map((node) => node.namespace).filter(Boolea
 const number = (count) => count.toLocaleString('en');
 const counted = (count, word) => `${number(count)} ${word}${count === 1 ? '' : 's'}`;
 const labelOf = (node) => nodes[node]?.label ?? '?';
+// A pair without a link: open by default, or what the report says of all others.
+const said = ([from, to]) => (nodes[from].out && nodes[to].in ? 'every port: no policy selects either end' : data.none);
 const badges = (node) => [node.openIngress && 'accepts everything', node.openEgress && 'reaches everything'].filter(Boolean);
 function sayEdge(at) {
   const { ports, undetermined } = edges[at];
@@ -215,7 +217,7 @@ function say(item) {
   if (item.edges.length === 1) return sayEdge(item.edges[0]);
   if (item.edges.length) return `${item.title} (${counted(item.edges.length, 'connection')})`;
   if (item.nodes.length === 1) return [labelOf(item.nodes[0]), ...badges(nodes[item.nodes[0]])].join(', ');
-  return item.pair ? `${item.pair.map(labelOf).join(' → ')}  no connection` : item.title;
+  return item.pair ? `${item.pair.map(labelOf).join(' → ')}  ${said(item.pair)}` : item.title;
 }
 // One element of a view is in the tab order, and arrow keys move that place. Roles and names are set on the way: on
 // every element of a large drawing they would take seconds.
@@ -431,7 +433,7 @@ const DETAILS = {
   },
   pair: ({ nodes: ends }) => [
     headingOf(...ends),
-    make('p', 'The report has no connection from here to there. The command says why.'),
+    make('p', `${said(ends)}.`),
     ...command(...ends, parsePort(state.port)),
   ],
 };

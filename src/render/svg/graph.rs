@@ -302,7 +302,7 @@ pub(super) fn end(
     for (direction, x) in
         [(Direction::Ingress, place.x), (Direction::Egress, place.x + place.width)]
     {
-        if own.open[direction.index()] > 0 {
+        if own.is_inside() && own.open[direction.index()] > 0 {
             let _ = write!(
                 svg.body,
                 "<circle class=\"badge\" cx=\"{}\" cy=\"{}\" r=\"{}\"/>",
@@ -568,10 +568,16 @@ pub(super) fn legend(picture: &Picture, svg: &mut Svg) {
         }
     }
     if picture.ends.iter().any(|end| end.open[Direction::Ingress.index()] > 0) {
-        entries.push(("badge", "left: accepts everything, as no policy selects it for ingress"));
+        entries.push((
+            "badge",
+            "left: accepts everything, as no policy selects it for ingress (small: some of it)",
+        ));
     }
     if picture.ends.iter().any(|end| end.open[Direction::Egress.index()] > 0) {
-        entries.push(("badge", "right: may reach everything, as no policy selects it for egress"));
+        entries.push((
+            "badge",
+            "right: may reach everything, as no policy selects it for egress (small: some of it)",
+        ));
     }
     let y = svg.height + 26.0;
     let (mut x, mut y) = (0.0, y);

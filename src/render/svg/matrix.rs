@@ -1,7 +1,7 @@
 //! Sources down, destinations across.
 
 use super::{Frame, Svg, escape, link_ids, node_ids, number, shortened, state, told, width_of};
-use crate::analysis::{Level, Link, Picture};
+use crate::analysis::{Level, Picture};
 use crate::policy::Direction;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -56,8 +56,10 @@ pub(in crate::render) fn matrix_svg(picture: &Picture, frame: &Frame) -> String 
     let top = longest * 0.87 + 22.0;
     let lean = longest * 0.5;
     svg.text("label-muted", (left - 8.0, top - 6.0), 10.0, " text-anchor=\"end\"", "from ↓   to →");
-    let links: BTreeMap<(usize, usize), &Link> =
-        picture.links.iter().map(|link| ((link.source, link.destination), link)).collect();
+    let mut links: BTreeMap<(usize, usize), Vec<usize>> = BTreeMap::new();
+    for (at, link) in picture.links.iter().enumerate() {
+        links.entry((link.source, link.destination)).or_default().push(at);
+    }
     names_of_ends(picture, &grid, &names, (left, top), font, &mut svg);
     background(picture, &grid, (left, top), &mut svg);
     let dense = picture.ends.len() > 60;
@@ -68,14 +70,19 @@ pub(in crate::render) fn matrix_svg(picture: &Picture, frame: &Frame) -> String 
             let (x, y) = (left + grid.at[destination], top + grid.at[source]);
             let (from, to) = (&picture.ends[source], &picture.ends[destination]);
             let pair = pair_ids(picture, source, destination);
-            let open = from.open[Direction::Egress.index()] * to.open[Direction::Ingress.index()];
+            let open = if from.is_inside() || to.is_inside() {
+                from.unclosed(Direction::Egress) * to.unclosed(Direction::Ingress)
+            } else {
+                0
+            };
+            let of = from.parts * to.parts;
             match links.get(&(source, destination)) {
-                Some(link) => {
-                    seen.extend(cell(picture, &grid, link, open, (x, y), frame.id, &mut svg));
+                Some(own) => {
+                    seen.extend(cell(picture, &grid, own, open, (x, y), frame.id, &mut svg));
                 }
-                None if open > 0 && !is_change => {
+                None if open > 0 && !is_change && !(from.beside && to.beside) => {
                     seen.insert("open");
-                    let some = open < from.workloads * to.workloads;
+                    let some = open < of;
                     let inset = if some { grid.cell * 0.25 } else { 1.0 };
                     let _ = write!(
                         svg.body,
@@ -87,15 +94,15 @@ pub(in crate::render) fn matrix_svg(picture: &Picture, frame: &Frame) -> String 
                             "{} → {}: every port{}, as no policy selects either end",
                             from.full_name(),
                             to.full_name(),
-                            if some {
-                                format!(" for {open} of {} pairs", from.workloads * to.workloads)
-                            } else {
-                                String::new()
-                            }
+                            if some { format!(" for {open} of {of} pairs") } else { String::new() }
                         ))
                     );
                 }
-                None if !dense && (from.is_inside() || to.is_inside()) && source != destination => {
+                None if !dense
+                    && (from.is_inside() || to.is_inside())
+                    && !(from.beside && to.beside)
+                    && source != destination =>
+                {
                     let _ = write!(
                         svg.body,
                         "<rect class=\"cell-none\" data-p=\"{pair}\" x=\"{}\" y=\"{}\" width=\"{2}\" height=\"{2}\"/>",
@@ -212,18 +219,30 @@ fn background(picture: &Picture, grid: &Grid, (left, top): (f64, f64), svg: &mut
 fn cell(
     picture: &Picture,
     grid: &Grid,
-    link: &Link,
+    links: &[usize],
     open: usize,
     (x, y): (f64, f64),
     id: &str,
     svg: &mut Svg,
 ) -> Vec<&'static str> {
-    let state = state(link);
+    let own = || links.iter().map(|&at| &picture.links[at]);
+    let states: BTreeSet<&'static str> = own().map(state).collect();
+    // Several links of two ends are changes of two families.
+    let state = match states.first() {
+        Some(only) if states.len() == 1 => only,
+        _ => "changed",
+    };
     let mut seen = vec![state];
     let inset = if state == "some" { grid.cell * 0.22 } else { 1.0 };
     let size = grid.cell - 2.0 * inset;
-    let at = places(picture, link);
-    let _ = write!(svg.body, "<g data-e=\"{at}\"><title>{}</title>", escape(&told(picture, link)));
+    let ids: Vec<String> = links.iter().map(|&at| link_ids(picture, at)).collect();
+    let title: Vec<String> = own().map(|link| told(picture, link)).collect();
+    let _ = write!(
+        svg.body,
+        "<g data-e=\"{}\"><title>{}</title>",
+        ids.join(" "),
+        escape(&title.join("; "))
+    );
     if state == "some" {
         let _ = write!(
             svg.body,
@@ -240,7 +259,7 @@ fn cell(
         number(y + inset),
         number(size)
     );
-    if !link.verdict.unknown.is_empty() {
+    if own().any(|link| !link.verdict.unknown.is_empty()) {
         seen.push("unknown");
         let _ = write!(
             svg.body,
@@ -281,14 +300,6 @@ fn cell(
     seen
 }
 
-/// The place of a link among the picture's.
-fn places(picture: &Picture, link: &Link) -> String {
-    let at = picture.links.binary_search_by_key(&(link.source, link.destination), |own| {
-        (own.source, own.destination)
-    });
-    link_ids(picture, at.unwrap_or_default())
-}
-
 /// A pair without a link; of what joins several ends none, as it would be many pairs.
 fn pair_ids(picture: &Picture, source: usize, destination: usize) -> String {
     let one = |at: usize| match picture.ends[at].ids.as_slice() {
@@ -319,7 +330,12 @@ fn legend(picture: &Picture, seen: &BTreeSet<&'static str>, id: &str, svg: &mut 
     }
     let none = picture.links.iter().all(|link| link.turn.is_none());
     if none {
-        entries.push(("none", "nothing is allowed".into()));
+        let text = match (picture.unenforced, &picture.filter) {
+            (true, _) => "undetermined, as nobody knows whether policies are enforced",
+            (false, Some(_)) => "nothing of what was asked for is allowed",
+            (false, None) => "nothing is allowed",
+        };
+        entries.push(("none", text.into()));
     }
     if picture.ends.iter().any(|end| Direction::ALL.iter().any(|&own| end.is_open(own))) {
         entries.push(("badge", "no policy for this direction".into()));
