@@ -402,3 +402,27 @@ fn a_picture_stands_alone_or_in_a_page() {
     drawing.frame.place = Place::Light;
     assert!(!render::picture_svg(&drawing, &shown).contains("@media"));
 }
+
+/// With the feature a picture is dots as well, the same ones everywhere.
+#[cfg(feature = "png")]
+#[test]
+fn dots_are_as_large_as_the_picture_and_the_same_twice() {
+    let world = world(&root().join("scenarios/shop"), Some("calico"));
+    let listing = listing(&world);
+    let mut drawing = drawing(&world, &listing);
+    drawing.frame.place = Place::Light;
+    let shown = Picture::new(&world, &listing, None).shown(Some(View::Matrix));
+    let svg = render::picture_svg(&drawing, &shown);
+    let dots = render::png(&svg).unwrap_or_else(|e| panic!("{e}"));
+    assert!(dots.starts_with(b"\x89PNG\r\n\x1a\n"));
+    assert_eq!(render::png(&svg).as_ref(), Ok(&dots));
+    // The header holds width and height, two dots for each unit.
+    let side = |at: usize| u32::from_be_bytes(dots[at..at + 4].try_into().expect("four bytes"));
+    let unit = |name: &str| -> f64 {
+        let text = svg.split(&format!(" {name}=\"")).nth(1).and_then(|rest| rest.split('"').next());
+        text.and_then(|text| text.parse().ok()).expect("a number")
+    };
+    for (at, name) in [(16, "width"), (20, "height")] {
+        assert!((f64::from(side(at)) - 2.0 * unit(name)).abs() < 3.0, "{name}: {}", side(at));
+    }
+}

@@ -242,6 +242,9 @@ impl<T: Ord + Clone> Parts<T> {
     }
 }
 
+/// The ends that an end of a row is: one, nearly always.
+type Found = SmallVec<[usize; 1]>;
+
 /// More sets of addresses than these are not cut by each other: they are drawn as rules have them.
 const MOST_CUT: usize = 300;
 
@@ -337,7 +340,8 @@ impl Picture {
             own.ends.push(outside(EndKind::Nodes, name, members.collect()));
         }
         // Workloads, by namespace: those whose pods differ in parts.
-        let mut places: BTreeMap<WorkloadId, (usize, Option<Parts<PodId>>)> = BTreeMap::new();
+        let mut places: Vec<Option<(usize, Option<Parts<PodId>>)>> =
+            cluster.workload_ids().map(|_| None).collect();
         for id in cluster.workload_ids() {
             let workload = cluster.workload(id);
             let wanted = only.is_none_or(|only| only.contains(&id)) || named.contains(&id);
@@ -369,7 +373,7 @@ impl Picture {
             let first = own.ends.len();
             let Some(sets) = pods.get(&id) else {
                 own.ends.push(one(short, vec![name], workload.pods.clone()));
-                places.insert(id, (first, None));
+                places[id.index()] = Some((first, None));
                 continue;
             };
             // With all of its pods as one set, the rest is a part as well.
@@ -386,9 +390,9 @@ impl Picture {
             for further in own.ends.iter_mut().skip(first + 1) {
                 further.workloads = 0;
             }
-            places.insert(id, (first, Some(parts)));
+            places[id.index()] = Some((first, Some(parts)));
         }
-        let atoms_of: BTreeMap<&IpSet, Vec<usize>> = sets
+        let atoms_of: BTreeMap<&IpSet, Found> = sets
             .iter()
             .map(|set| {
                 let is_in = |atom: &&IpSet| if cut { atom.is_subset(set) } else { *atom == set };
@@ -396,12 +400,12 @@ impl Picture {
                 (set, places.map(|(at, _)| first_atom + at).collect())
             })
             .collect();
-        let within = |end: &RowEnd| -> Vec<usize> {
+        let within = |end: &RowEnd| -> Found {
             match end {
                 RowEnd::Workload { id, pods } => {
-                    let Some((first, parts)) = places.get(id) else { return Vec::new() };
+                    let Some((first, parts)) = &places[id.index()] else { return Found::new() };
                     match (parts, pods) {
-                        (None, _) => vec![*first],
+                        (None, _) => smallvec![*first],
                         (Some(parts), None) => {
                             (0..parts.parts.len()).map(|at| first + at).collect()
                         }
