@@ -1,7 +1,7 @@
 //! `kubereach diff`
 
 use super::Status;
-use super::args::{DiffArgs, DiffFormat, FailOn, Global, Input};
+use super::args::{CniArg, DiffArgs, DiffFormat, FailOn, Global, Input};
 use super::console;
 use crate::analysis::{
     Diff, DiffRow, RowTurn, Stage, Turn, World, WorldDiffRow, cni_diff, diff, relabelled, rollout,
@@ -17,6 +17,14 @@ use std::fmt;
 use std::path::Path;
 
 pub(super) fn run(args: &DiffArgs, global: &Global) -> Status {
+    if matches!(args.input.cni, Some(CniArg::All)) {
+        let help = "`--cni` is of the first side, `--to-cni` of the second";
+        return console::usage_error("`--cni all` is for `can`: name one CNI", Some(help));
+    }
+    if !args.paths.is_empty() && args.git.is_none() {
+        let help = "`kubereach diff --git main...HEAD -- deploy/`";
+        return console::usage_error("paths after `--` go with `--git`", Some(help));
+    }
     let edits = args.input.overlay.is_asked();
     let inputs = args.input.filename.iter().chain(&args.input.overlay.apply);
     if inputs.chain(&args.base).chain(&args.head).any(|path| path == "-") {

@@ -247,7 +247,16 @@ fn objects(diff: &Diff) -> String {
 
 /// What to say where no row differs: for sure, or of what is known.
 fn nothing<'t>(diff: &Diff, [sure, known]: [&'t str; 2]) -> &'t str {
-    if diff.unread { known } else { sure }
+    let same_objects = diff.added_workloads.is_empty()
+        && diff.removed_workloads.is_empty()
+        && diff.added_namespaces.is_empty()
+        && diff.removed_namespaces.is_empty();
+    match (diff.unread, same_objects) {
+        (true, _) => known,
+        (false, true) => sure,
+        // Objects that are new or gone are a change, if none of connections.
+        (false, false) => sure.split_once(": ").map_or(sure, |(_, rest)| rest),
+    }
 }
 
 fn notes(diff: &Diff, names: &SideNames) -> Vec<String> {
