@@ -4,43 +4,146 @@ use super::super::reason::{Reason, reasons};
 use super::super::words::Words;
 use super::compare::{End, Found};
 use super::{Cause, Compared};
-use crate::cluster::AddressOwner;
+use crate::cluster::{AddressOwner, PodId};
 use crate::engine::reference::Flow;
 use crate::engine::{Decision, Peer, Verdict, common_families, trace};
 use crate::net::{DomainName, Family, IpSet, Protocol};
-use crate::policy::Direction;
+use crate::policy::{Direction, PolicyId, PolicySet};
+use rayon::prelude::*;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
 
-/// What makes a difference, for one connection of it between these stand-ins: what opens for sure, before what
-/// may.
-pub(super) fn causes(compared: &Compared<'_, '_>, found: &Found, slots: [usize; 2]) -> Vec<Cause> {
-    let opens = found.after.allowed.difference(&found.before.allowed);
-    let parts = found.before.differing(&found.after);
-    let telling = if opens.is_empty() { &parts } else { &opens };
-    let Some((protocol, port, _)) = telling.ranges().next() else { return Vec::new() };
-    let [before, after] = [0, 1].map(|side| told(compared, side, found, slots, (protocol, port)));
-    let mut out = Vec::new();
-    for direction in Direction::ALL {
-        let of = |told: &[Reason]| -> Option<Reason> {
-            told.iter().find(|reason| reason.direction == Some(direction)).cloned()
-        };
-        let (old, new) = (of(&before), of(&after));
-        let decision = |reason: &Option<Reason>| reason.as_ref().map(|own| own.decision);
-        if decision(&old) == decision(&new) {
-            continue;
-        }
-        if let Some(reason) = new.as_ref().filter(|reason| names_policy(reason)) {
-            out.push(cause(compared, 1, reason));
-        }
-        // A rule that is gone, or the policy for want of which the direction is open.
-        let gone = old.as_ref().filter(|own| {
-            names_policy(own)
-                && (own.decision == Decision::Allowed || !new.as_ref().is_some_and(names_policy))
+/// Tells what makes each difference. Rows that nothing tells apart have one cause: it is traced once.
+pub(super) struct Teller<'c> {
+    /// The policies of each side that select an end of a row.
+    policies: [Cow<'c, PolicySet>; 2],
+    known: Mutex<HashMap<Key, Vec<Cause>>>,
+}
+
+/// What a cause depends on: the ends of each side, by their classes where they have any, and the connection.
+type Key = ([Option<[KeyEnd; 2]>; 2], Option<Family>, Protocol, u16);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum KeyEnd {
+    Class(u32),
+    Itself(Peer),
+}
+
+/// With fewer policies than these all are asked.
+const FEW_POLICIES: usize = 200;
+
+impl<'c> Teller<'c> {
+    pub(super) fn new(compared: &Compared<'c, '_>, found: &[(Found, [usize; 2])]) -> Self {
+        let policies = [0, 1].map(|side| {
+            let half = &compared.halves[side];
+            if half.policies.policies.len() <= FEW_POLICIES {
+                return Cow::Borrowed(half.policies);
+            }
+            let cluster = &half.world.cluster;
+            let pods: BTreeSet<PodId> = found
+                .iter()
+                .flat_map(|(own, [from, to])| {
+                    [
+                        peer(compared, side, &own.source, *from),
+                        peer(compared, side, &own.destination, *to),
+                    ]
+                })
+                .filter_map(|peer| match peer {
+                    Some(Peer::Pod(id)) => Some(id),
+                    _ => None,
+                })
+                .collect();
+            let pods: Vec<PodId> = pods.into_iter().collect();
+            let selects = |id: &PolicyId| {
+                let subject = &half.policies.policy(*id).subject;
+                pods.iter().any(|&id| {
+                    let pod = cluster.pod(id);
+                    subject.matches(pod, cluster.namespace(pod.namespace)) != Some(false)
+                })
+            };
+            let mut some = half.policies.clone();
+            for tier in some.tiers.iter_mut().chain(&mut some.firewalls) {
+                tier.policies = tier.policies.par_iter().copied().filter(selects).collect();
+            }
+            Cow::Owned(some)
         });
-        if let Some(reason) = gone {
-            out.push(cause(compared, 0, reason));
-        }
+        Self { policies, known: Mutex::default() }
     }
-    out
+
+    /// What makes a difference, for one connection of it between these stand-ins: what opens for sure, before what
+    /// may.
+    pub(super) fn causes(
+        &self,
+        compared: &Compared<'_, '_>,
+        found: &Found,
+        slots: [usize; 2],
+    ) -> Vec<Cause> {
+        let opens = found.after.allowed.difference(&found.before.allowed);
+        let parts = found.before.differing(&found.after);
+        let telling = if opens.is_empty() { &parts } else { &opens };
+        let Some((protocol, port, _)) = telling.ranges().next() else { return Vec::new() };
+        let ends = [0, 1].map(|side| {
+            let half = &compared.halves[side];
+            let source = peer(compared, side, &found.source, slots[0])?;
+            let destination = peer(compared, side, &found.destination, slots[1])?;
+            // Where one is a node, or on its network, it counts on which node the other runs.
+            let on_node = |peer: &Peer| match peer {
+                Peer::Pod(id) => half.world.cluster.pod(*id).host_network,
+                Peer::Node(..) => true,
+                Peer::External(_) | Peer::Name(..) => false,
+            };
+            let alone = on_node(&source) || on_node(&destination);
+            let key = |peer: Peer| match peer {
+                Peer::Pod(id) if !alone => KeyEnd::Class(half.model().class_of(id)),
+                other => KeyEnd::Itself(other),
+            };
+            Some([key(source), key(destination)])
+        });
+        let key = (ends, found.family, protocol, port);
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(causes) = known().get(&key) {
+            return causes.clone();
+        }
+        let causes = self.traced(compared, found, slots, (protocol, port));
+        known().insert(key, causes.clone());
+        causes
+    }
+
+    fn traced(
+        &self,
+        compared: &Compared<'_, '_>,
+        found: &Found,
+        slots: [usize; 2],
+        connection: (Protocol, u16),
+    ) -> Vec<Cause> {
+        let [before, after] =
+            [0, 1].map(|side| told(compared, &self.policies[side], side, found, slots, connection));
+        let mut out = Vec::new();
+        for direction in Direction::ALL {
+            let of = |told: &[Reason]| -> Option<Reason> {
+                told.iter().find(|reason| reason.direction == Some(direction)).cloned()
+            };
+            let (old, new) = (of(&before), of(&after));
+            let decision = |reason: &Option<Reason>| reason.as_ref().map(|own| own.decision);
+            if decision(&old) == decision(&new) {
+                continue;
+            }
+            if let Some(reason) = new.as_ref().filter(|reason| names_policy(reason)) {
+                out.push(cause(compared, 1, reason));
+            }
+            // A rule that is gone, or the policy for want of which the direction is open.
+            let gone = old.as_ref().filter(|own| {
+                names_policy(own)
+                    && (own.decision == Decision::Allowed
+                        || !new.as_ref().is_some_and(names_policy))
+            });
+            if let Some(reason) = gone {
+                out.push(cause(compared, 0, reason));
+            }
+        }
+        out
+    }
 }
 
 fn names_policy(reason: &Reason) -> bool {
@@ -64,6 +167,7 @@ fn cause(compared: &Compared<'_, '_>, side: usize, reason: &Reason) -> Cause {
 /// The reasons that a side gives for one connection; none where an end is not there.
 fn told(
     compared: &Compared<'_, '_>,
+    policies: &PolicySet,
     side: usize,
     found: &Found,
     [from, to]: [usize; 2],
@@ -78,9 +182,9 @@ fn told(
         return Vec::new();
     };
     let flow = Flow { source, destination, family, protocol, port };
-    let words = Words { world: half.world, policies: half.policies };
+    let words = Words { world: half.world, policies };
     let names = [&found.source, &found.destination].map(|end| compared.end(end).name());
-    reasons(words, &trace(cluster, half.policies, &flow), &names[0], &names[1])
+    reasons(words, &trace(cluster, policies, &flow), &names[0], &names[1])
 }
 
 /// The slots of two ends that stand for them (see [`peer`]); `None` if there is no difference after all: a node

@@ -25,7 +25,7 @@ use crate::diagnostic::{Location, Source, SourceMap};
 use crate::engine::{Model, Verdict};
 use crate::net::{ConnectionSet, Family, IpSet};
 use crate::policy::{Direction, PolicySet};
-use compare::{Piece, compare};
+use compare::{Found, Piece, compare};
 use ipnet::IpNet;
 use meaning::{same_dataplane, unequal};
 use rayon::prelude::*;
@@ -373,7 +373,7 @@ fn rows(
     let not_outside = beyond(clusters[1], clusters[0]).union(&beyond(clusters[0], clusters[1]));
     let compared = Compared { halves, matched, places: &places, apart, not_outside: &not_outside };
     let which: Vec<usize> = changed.iter().copied().collect();
-    let rows: Vec<Vec<DiffRow>> = which
+    let found: Vec<Vec<(Found, [usize; 2])>> = which
         .par_iter()
         .map(|&at| {
             let pieces = |direction| {
@@ -381,12 +381,16 @@ fn rows(
                     |side: usize| compared.pieces(&listers[side], side, at, direction, changed);
                 [of(0), of(1)]
             };
-            let mut rows = compared.rows(pieces(Direction::Egress));
-            rows.extend(compared.rows(pieces(Direction::Ingress)));
-            rows
+            let mut found = compared.found(pieces(Direction::Egress));
+            found.extend(compared.found(pieces(Direction::Ingress)));
+            found
         })
         .collect();
-    let mut rows: Vec<DiffRow> = rows.into_iter().flatten().collect();
+    let found: Vec<(Found, [usize; 2])> = found.into_iter().flatten().collect();
+    // Causes are traced by the policies that select an end of a row: nearly none of them, of a large cluster.
+    let teller = cause::Teller::new(&compared, &found);
+    let mut rows: Vec<DiffRow> =
+        found.into_par_iter().map(|(own, slots)| compared.row(&teller, own, slots)).collect();
     rows.sort();
     rows
 }
@@ -516,22 +520,25 @@ impl Compared<'_, '_> {
             .collect()
     }
 
-    fn rows(&self, pieces: [Vec<Piece>; 2]) -> Vec<DiffRow> {
-        compare(self, pieces, self.apart)
-            .into_iter()
-            .filter_map(|found| {
-                let slots = cause::stand_ins(self, &found)?;
-                let causes = cause::causes(self, &found, slots);
-                Some(DiffRow {
-                    source: self.end(&found.source),
-                    destination: self.end(&found.destination),
-                    family: found.family,
-                    before: found.before,
-                    after: found.after,
-                    causes,
-                })
-            })
+    /// Where the sides differ, and the slots that stand for the ends.
+    fn found(&self, pieces: [Vec<Piece>; 2]) -> Vec<(Found, [usize; 2])> {
+        let found = compare(self, pieces, self.apart).into_iter();
+        found
+            .filter_map(|found| Some((cause::stand_ins(self, &found)?, found)))
+            .map(|(slots, found)| (found, slots))
             .collect()
+    }
+
+    fn row(&self, teller: &cause::Teller<'_>, found: Found, slots: [usize; 2]) -> DiffRow {
+        let causes = teller.causes(self, &found, slots);
+        DiffRow {
+            source: self.end(&found.source),
+            destination: self.end(&found.destination),
+            family: found.family,
+            before: found.before,
+            after: found.after,
+            causes,
+        }
     }
 
     /// How many pods of a workload are compared.
