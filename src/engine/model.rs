@@ -152,6 +152,16 @@ impl<'a> Model<'a> {
             || self.closed(class) != Matched::No
     }
 
+    /// The policies that have a part in a direction of a pod, or may.
+    pub fn selecting(
+        &self,
+        pod: PodId,
+        direction: Direction,
+    ) -> impl Iterator<Item = PolicyId> + use<'_, 'a> {
+        let own = self.subjection(self.classes.of(pod), direction);
+        own.policies.iter().map(|(id, _)| *id)
+    }
+
     /// How many policies select a pod in a direction.
     pub fn policies_of(&self, pod: PodId, direction: Direction) -> usize {
         self.subjection(self.classes.of(pod), direction).policies.len()

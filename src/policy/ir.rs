@@ -5,6 +5,7 @@ use crate::cluster::{Labels, Namespace, NamespaceId, NodeId, Pod, PodId, Selecto
 use crate::diagnostic::Span;
 use crate::net::{ConnectionSet, DomainPattern, Family, IpSet, Protocol};
 use ipnet::IpNet;
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -163,6 +164,68 @@ impl PolicySet {
     /// The policy of an id.
     pub fn policy(&self, id: PolicyId) -> &Policy {
         &self.policies[id.index()]
+    }
+
+    /// Some of the policies under the same ids. The others are in no tier, and blank, so that a few of very many
+    /// are cheap to have.
+    #[must_use]
+    pub fn among(&self, wanted: &HashSet<PolicyId>) -> Self {
+        let nothing = PodsMatch {
+            namespaces: NamespaceMatch::Is(NamespaceId::new(0)),
+            pods: Selector::everything(),
+        };
+        let policy = |(at, own): (usize, &Policy)| {
+            if wanted.contains(&PolicyId::new(at)) {
+                return own.clone();
+            }
+            Policy {
+                kind: own.kind,
+                namespace: own.namespace,
+                name: Arc::clone(&own.name),
+                subject: nothing.clone(),
+                isolates: [false, false],
+                counts: [false, false],
+                rules: [Vec::new(), Vec::new()],
+                order: own.order,
+                doubt: None,
+                span: own.span,
+            }
+        };
+        let rule = |own: &Rule| {
+            if wanted.contains(&own.policy) {
+                return own.clone();
+            }
+            Rule {
+                policy: own.policy,
+                direction: own.direction,
+                index: own.index,
+                name: None,
+                action: own.action,
+                own: None,
+                peers: Peers::Of(Vec::new()),
+                ports: Ports::Of(Vec::new()),
+                doubt: None,
+                effects: Vec::new(),
+                span: own.span,
+            }
+        };
+        let tiers = |all: &[Tier]| -> Vec<Tier> {
+            let some = |own: &Tier| Tier {
+                policies: own.policies.iter().copied().filter(|id| wanted.contains(id)).collect(),
+                ..*own
+            };
+            all.iter().map(some).collect()
+        };
+        Self {
+            tiers: tiers(&self.tiers),
+            firewalls: tiers(&self.firewalls),
+            policies: self.policies.iter().enumerate().map(policy).collect(),
+            rules: self.rules.iter().map(rule).collect(),
+            inert: self.inert.clone(),
+            blind: self.blind.clone(),
+            ignored: self.ignored,
+            dataplane: self.dataplane.clone(),
+        }
     }
 
     /// The rule of an id.

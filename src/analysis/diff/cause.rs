@@ -9,23 +9,25 @@ use crate::engine::reference::Flow;
 use crate::engine::{Decision, Peer, Verdict, common_families, trace};
 use crate::net::{DomainName, Family, IpSet, Protocol};
 use crate::policy::{Direction, PolicyId, PolicySet};
-use rayon::prelude::*;
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 
 /// Tells what makes each difference. Rows that nothing tells apart have one cause: it is traced once.
 pub(super) struct Teller<'c> {
     /// The policies of each side that select an end of a row.
     policies: [Cow<'c, PolicySet>; 2],
-    known: Mutex<HashMap<Key, Vec<Cause>>>,
+    known: &'c Known,
 }
 
+/// Causes that were told already.
+pub(super) type Known = Mutex<HashMap<Key, Vec<Cause>>>;
+
 /// What a cause depends on: the ends of each side, by their classes where they have any, and the connection.
-type Key = ([Option<[KeyEnd; 2]>; 2], Option<Family>, Protocol, u16);
+pub(super) type Key = ([Option<[KeyEnd; 2]>; 2], Option<Family>, Protocol, u16);
 
 #[derive(Clone, PartialEq, Eq, Hash)]
-enum KeyEnd {
+pub(super) enum KeyEnd {
     Class(u32),
     Itself(Peer),
 }
@@ -34,41 +36,33 @@ enum KeyEnd {
 const FEW_POLICIES: usize = 200;
 
 impl<'c> Teller<'c> {
-    pub(super) fn new(compared: &Compared<'c, '_>, found: &[(Found, [usize; 2])]) -> Self {
+    pub(super) fn new(
+        compared: &Compared<'c, '_>,
+        found: &[(Found, [usize; 2])],
+        known: &'c Known,
+    ) -> Self {
         let policies = [0, 1].map(|side| {
             let half = &compared.halves[side];
             if half.policies.policies.len() <= FEW_POLICIES {
                 return Cow::Borrowed(half.policies);
             }
-            let cluster = &half.world.cluster;
-            let pods: BTreeSet<PodId> = found
-                .iter()
-                .flat_map(|(own, [from, to])| {
-                    [
-                        peer(compared, side, &own.source, *from),
-                        peer(compared, side, &own.destination, *to),
-                    ]
-                })
+            let ends = found.iter().flat_map(|(own, [from, to])| {
+                let source = peer(compared, side, &own.source, *from);
+                [source, peer(compared, side, &own.destination, *to)]
+            });
+            let pods: BTreeSet<PodId> = ends
                 .filter_map(|peer| match peer {
                     Some(Peer::Pod(id)) => Some(id),
                     _ => None,
                 })
                 .collect();
-            let pods: Vec<PodId> = pods.into_iter().collect();
-            let selects = |id: &PolicyId| {
-                let subject = &half.policies.policy(*id).subject;
-                pods.iter().any(|&id| {
-                    let pod = cluster.pod(id);
-                    subject.matches(pod, cluster.namespace(pod.namespace)) != Some(false)
-                })
+            let selecting = |&pod: &PodId| {
+                Direction::ALL.into_iter().flat_map(move |own| half.model().selecting(pod, own))
             };
-            let mut some = half.policies.clone();
-            for tier in some.tiers.iter_mut().chain(&mut some.firewalls) {
-                tier.policies = tier.policies.par_iter().copied().filter(selects).collect();
-            }
-            Cow::Owned(some)
+            let selecting: HashSet<PolicyId> = pods.iter().flat_map(selecting).collect();
+            Cow::Owned(half.policies.among(&selecting))
         });
-        Self { policies, known: Mutex::default() }
+        Self { policies, known }
     }
 
     /// What makes a difference, for one connection of it between these stand-ins: what opens for sure, before what

@@ -346,6 +346,9 @@ fn is_unenforced(world: &World) -> bool {
     world.policies.dataplane.unknown_enforcer && isolating()
 }
 
+/// How many rows are traced among one selection of policies.
+const ROWS_AT_ONCE: usize = 512;
+
 /// Where the two say otherwise of the workloads that may differ.
 fn rows(
     halves: &[Half<'_>; 2],
@@ -387,10 +390,15 @@ fn rows(
         })
         .collect();
     let found: Vec<(Found, [usize; 2])> = found.into_iter().flatten().collect();
-    // Causes are traced by the policies that select an end of a row: nearly none of them, of a large cluster.
-    let teller = cause::Teller::new(&compared, &found);
-    let mut rows: Vec<DiffRow> =
-        found.into_par_iter().map(|(own, slots)| compared.row(&teller, own, slots)).collect();
+    // Causes are traced among the policies that select an end of a row, a few rows at a time: of a large cluster
+    // nearly none.
+    let known = cause::Known::default();
+    let told = found.par_chunks(ROWS_AT_ONCE).flat_map_iter(|some| {
+        let teller = cause::Teller::new(&compared, some, &known);
+        let rows = some.iter().map(|(own, slots)| compared.row(&teller, own.clone(), *slots));
+        rows.collect::<Vec<DiffRow>>()
+    });
+    let mut rows: Vec<DiffRow> = told.collect();
     rows.sort();
     rows
 }
