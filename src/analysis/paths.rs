@@ -51,6 +51,8 @@ pub struct Reached {
     pub sure_hops: Option<usize>,
     /// The last hops to it, from ends that are one hop nearer.
     pub last: Vec<Hop>,
+    /// How many more ends there are that reach it so, as no policy selects either.
+    pub more: usize,
 }
 
 /// What is reached from a workload that is taken over.
@@ -60,7 +62,9 @@ pub struct Radius {
     pub start: BTreeSet<usize>,
     /// What is reached, by hops.
     pub reached: Vec<Reached>,
-    /// How many workloads there are beside those of the start.
+    /// How many workloads are reached, beside those of the start.
+    pub workloads: usize,
+    /// How many there are beside those of the start.
     pub others: usize,
 }
 
@@ -74,6 +78,8 @@ pub struct Ways {
     pub ways: Vec<Way>,
     /// There are more of them than are told, within the hops that were asked for.
     pub more: bool,
+    /// The search was stopped: there may be others.
+    pub gave_up: bool,
 }
 
 impl<'p> Hops<'p> {
@@ -158,12 +164,8 @@ impl<'p> Hops<'p> {
 }
 
 /// What is reached from an end, in at most so many hops.
-pub fn blast_radius(
-    picture: &Picture,
-    source: &Endpoint,
-    most: Option<usize>,
-) -> Result<Radius, EndpointError> {
-    let start = ends_of(picture, source)?;
+pub fn blast_radius(picture: &Picture, source: &Endpoint, most: Option<usize>) -> Radius {
+    let start = picture.ends_of(source);
     let hops = Hops::new(picture);
     let all = hops.distances(&start, false);
     let sure = hops.distances(&start, true);
@@ -173,6 +175,7 @@ pub fn blast_radius(
             continue;
         }
         let mut last: Vec<Hop> = Vec::new();
+        let mut more = 0;
         for edge in hops.graph.edges_directed(NodeIndex::new(end), petgraph::Direction::Incoming) {
             if edge.source() == hops.hub {
                 let open = hops.graph.neighbors_directed(hops.hub, petgraph::Direction::Incoming);
@@ -181,7 +184,12 @@ pub fn blast_radius(
                 let is_pair = |at: &usize| inside || picture.ends[*at].is_inside();
                 let passable = |at: &usize| picture.ends[*at].is_inside() || start.contains(at);
                 let from = open.map(NodeIndex::index).filter(nearer).filter(is_pair);
-                last.extend(from.filter(passable).map(|from| hops.hop(from, end, None)));
+                let mut from: Vec<usize> = from.filter(passable).collect();
+                from.sort_unstable();
+                // Of very many that are open by default a few stand for all.
+                more = from.len().saturating_sub(MOST_OPEN);
+                from.truncate(MOST_OPEN);
+                last.extend(from.into_iter().map(|from| hops.hop(from, end, None)));
                 continue;
             }
             let from = edge.source().index();
@@ -193,13 +201,25 @@ pub fn blast_radius(
         last.sort_by_key(|hop| (!hop.sure, hop.source));
         let near = |hops: &usize| most.is_none_or(|most| *hops <= most);
         let sure_hops = sure.get(&end).copied().filter(near);
-        reached.push(Reached { end, hops: count, sure_hops, last });
+        reached.push(Reached { end, hops: count, sure_hops, last, more });
     }
     reached.sort_by_key(|own| (own.hops, own.end));
-    let others = picture.ends.iter().map(|end| end.workloads).sum::<usize>()
-        - start.iter().map(|&at| picture.ends[at].workloads).sum::<usize>();
-    Ok(Radius { start, reached, others })
+    // Parts of a workload are one.
+    let names = |ends: &mut dyn Iterator<Item = usize>| -> BTreeSet<String> {
+        let inside = ends.filter(|&at| picture.ends[at].is_inside());
+        inside
+            .map(|at| picture.ends[at].full_name())
+            .map(|name| name.split(" (").next().unwrap_or(&name).to_owned())
+            .collect()
+    };
+    let own = names(&mut start.iter().copied());
+    let others = names(&mut (0..picture.ends.len())).difference(&own).count();
+    let workloads = names(&mut reached.iter().map(|own| own.end)).difference(&own).count();
+    Radius { start, reached, workloads, others }
 }
+
+/// How many last hops between ends that are open by default are told one by one.
+const MOST_OPEN: usize = 20;
 
 /// The ways from one end to another of at most so many hops, the shortest first; the last hop is on one of the
 /// ports, if any are named.
@@ -210,7 +230,8 @@ pub fn ways(
     most: usize,
     shown: usize,
 ) -> Result<Ways, EndpointError> {
-    let (start, goal) = (ends_of(picture, source)?, ends_of(picture, destination)?);
+    // What no rule and no open end is about is nowhere in the picture: nothing leads there.
+    let (start, goal) = (picture.ends_of(source), picture.ends_of(destination));
     let mut wanted = ConnectionSet::empty();
     for port in ports {
         let numbers = port.numbers().ok_or_else(|| EndpointError {
@@ -222,8 +243,9 @@ pub fn ways(
     let hops = Hops::new(picture);
     // Ways that are there for sure come first.
     let mut found: Vec<Way> = Vec::new();
+    let mut gave_up = false;
     for sure in [true, false] {
-        let far = hops.far(&goal, &wanted, sure);
+        let far = hops.far(&start, &goal, &wanted, sure);
         let mut search = Search {
             hops: &hops,
             goal: &goal,
@@ -239,6 +261,7 @@ pub fn ways(
                 search.from(from, length, &mut Vec::new(), &mut start.clone());
             }
         }
+        gave_up |= search.steps > MOST_STEPS;
         found = search.found;
         if !found.is_empty() {
             break;
@@ -246,7 +269,7 @@ pub fn ways(
     }
     let more = found.len() > shown;
     found.truncate(shown);
-    Ok(Ways { ways: found, more })
+    Ok(Ways { ways: found, more, gave_up })
 }
 
 impl Hops<'_> {
@@ -266,53 +289,44 @@ impl Hops<'_> {
     /// out.
     fn far(
         &self,
+        start: &BTreeSet<usize>,
         goal: &BTreeSet<usize>,
         wanted: &ConnectionSet,
         sure: bool,
     ) -> BTreeMap<usize, usize> {
         let mut far: BTreeMap<usize, usize> = BTreeMap::new();
-        let mut queue: VecDeque<usize> = VecDeque::new();
-        let mut hub: Option<usize> = None;
-        let mut visit = |at: usize, hops: usize, queue: &mut VecDeque<usize>| {
-            far.entry(at).or_insert_with(|| {
-                queue.push_back(at);
-                hops
-            });
-        };
-        let into = |at: usize| {
-            self.graph.edges_directed(NodeIndex::new(at), petgraph::Direction::Incoming)
-        };
-        let before_hub = || self.graph.neighbors_directed(self.hub, petgraph::Direction::Incoming);
-        for &end in goal {
-            for edge in into(end) {
-                if self.wanted(*edge.weight(), wanted, sure).is_empty() {
+        let mut queue: VecDeque<(usize, usize)> = goal.iter().map(|&end| (end, 0)).collect();
+        let mut hub_is_known = false;
+        while let Some((end, hops)) = queue.pop_front() {
+            let before =
+                self.graph.edges_directed(NodeIndex::new(end), petgraph::Direction::Incoming);
+            for edge in before {
+                let fits = if hops == 0 {
+                    !self.wanted(*edge.weight(), wanted, sure).is_empty()
+                } else {
+                    !sure || self.is_sure(edge.id())
+                };
+                if !fits {
                     continue;
                 }
-                if edge.source() != self.hub {
-                    visit(edge.source().index(), 1, &mut queue);
-                } else if hub.is_none() {
-                    hub = Some(1);
-                    before_hub().for_each(|own| visit(own.index(), 1, &mut queue));
-                }
-            }
-        }
-        let mut hops_of: Vec<usize> = vec![1; queue.len()];
-        let mut at = 0;
-        while let Some(own) = queue.pop_front() {
-            let hops = hops_of.get(at).copied().unwrap_or(1) + 1;
-            at += 1;
-            for edge in into(own) {
-                if sure && !self.is_sure(edge.id()) {
+                let from: Vec<usize> = if edge.source() != self.hub {
+                    vec![edge.source().index()]
+                } else if hub_is_known {
                     continue;
+                } else {
+                    hub_is_known = true;
+                    let open =
+                        self.graph.neighbors_directed(self.hub, petgraph::Direction::Incoming);
+                    open.map(NodeIndex::index).collect()
+                };
+                for at in from {
+                    // What is outside is no hop, only a start.
+                    let passable = self.picture.ends[at].is_inside() || start.contains(&at);
+                    if passable && !far.contains_key(&at) {
+                        far.insert(at, hops + 1);
+                        queue.push_back((at, hops + 1));
+                    }
                 }
-                let before = queue.len();
-                if edge.source() != self.hub {
-                    visit(edge.source().index(), hops, &mut queue);
-                } else if hub.is_none() {
-                    hub = Some(hops);
-                    before_hub().for_each(|own| visit(own.index(), hops, &mut queue));
-                }
-                hops_of.extend(std::iter::repeat_n(hops, queue.len() - before));
             }
         }
         far
@@ -393,19 +407,6 @@ impl Search<'_, '_> {
             way.pop();
         }
     }
-}
-
-fn ends_of(picture: &Picture, end: &Endpoint) -> Result<BTreeSet<usize>, EndpointError> {
-    let found = picture.ends_of(end);
-    if found.is_empty() {
-        return Err(EndpointError {
-            message: format!("`{}` is not among what policies tell apart here", end.name),
-            help: Some(
-                "ends are workloads, pods, labels, Services, addresses and `internet`".into(),
-            ),
-        });
-    }
-    Ok(found)
 }
 
 impl Radius {

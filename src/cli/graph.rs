@@ -28,6 +28,12 @@ pub(super) fn run(args: &GraphArgs, global: &Global) -> Status {
             Some(help),
         );
     }
+    // A difference reads it for each of its sides.
+    if args.view == Some(ViewArg::Diff)
+        && args.input.filename.iter().chain(&args.input.overlay.apply).any(|path| path == "-")
+    {
+        console::share_standard_input();
+    }
     let filtered = asked(args).is_some();
     if args.view == Some(ViewArg::Diff) && filtered {
         let help = "leave the filter out, or ask `kubereach diff`";
@@ -311,7 +317,10 @@ fn change(
     };
     let drawing = Drawing { world: after, listing: None, frame };
     match draw(format, &drawing, &picture, Some(View::Diff), (&arguments(args), Some(&found))) {
-        Ok(bytes) => written(args, bytes, !found.apart.is_empty() || found.unread),
+        Ok(bytes) => {
+            let unknown = found.rows.iter().any(|row| row.before.unknown != row.after.unknown);
+            written(args, bytes, unknown || !found.apart.is_empty() || found.unread)
+        }
         Err(message) => console::usage_error(&message, None),
     }
 }

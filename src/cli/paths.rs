@@ -17,8 +17,9 @@ pub(super) fn radius(args: &RadiusArgs, global: &Global) -> Status {
     };
     let (listing, picture) = ground(world);
     let ground = Ground { world, listing: &listing, picture: &picture };
-    let found = resolve_endpoint(world, &args.source).and_then(|source| {
-        blast_radius(&picture, &source, args.hops).map(|found| (source.name, found))
+    let found = resolve_endpoint(world, &args.source).map(|source| {
+        let found = blast_radius(&picture, &source, args.hops);
+        (source.name, found)
     });
     let (source, found) = match found {
         Ok(found) => found,
@@ -89,7 +90,7 @@ pub(super) fn paths(args: &PathsArgs, global: &Global) -> Status {
         }
     }
     let sure = found.ways.iter().any(|way| way.iter().all(|hop| hop.sure));
-    match (sure, found.ways.is_empty() && !picture.unenforced) {
+    match (sure, found.ways.is_empty() && !picture.unenforced && !found.gave_up) {
         (true, _) => Status::Success,
         (false, true) => Status::Denied,
         (false, false) => Status::Undetermined,

@@ -85,6 +85,13 @@ fn init(args: &TestArgs, global: &Global) -> Status {
         let help = "`kubereach test --init -f deploy/ > deploy.reach.yaml`";
         return console::usage_error("`--init` needs manifests", Some(help));
     }
+    if input.overlay.is_asked() {
+        let message = "`--init` writes what holds, and edits are of one run";
+        return console::usage_error(
+            message,
+            Some("leave the edits out; a test has its own: `whatIf`"),
+        );
+    }
     let world = match console::open(input, global) {
         Ok(world) => world,
         Err(status) => return status,

@@ -74,12 +74,10 @@ fn ports(hop: &Hop) -> String {
 
 /// Hop by hop, what is reached, on which ports and through what.
 pub fn radius_text(ground: &Ground<'_>, found: &Radius, source: &str, look: Look) -> String {
-    let inside = |own: &&Reached| ground.picture.ends[own.end].is_inside();
-    let workloads: usize =
-        found.reached.iter().filter(inside).map(|own| ground.picture.ends[own.end].workloads).sum();
     let mut out = format!(
-        "{}, if it is taken over, reaches {workloads} of {} other workloads\n",
+        "{}, if it is taken over, reaches {} of {} other workloads\n",
         bold(source),
+        found.workloads,
         found.others
     );
     let most = found.reached.iter().map(|own| own.hops).max().unwrap_or(0);
@@ -93,7 +91,7 @@ pub fn radius_text(ground: &Ground<'_>, found: &Radius, source: &str, look: Look
                 let through = match (hops, first) {
                     (1, _) | (_, None) => String::new(),
                     (_, Some(first)) => {
-                        let more = own.last.len() - 1;
+                        let more = own.last.len() - 1 + own.more;
                         let more =
                             if more > 0 { format!(" and {more} more") } else { String::new() };
                         format!("through {}{more}", ground.name(first.source))
@@ -151,6 +149,7 @@ pub fn radius_json(ground: &Ground<'_>, found: &Radius, source: &str) -> Value {
                 "members": ground.picture.ends[own.end].members,
                 "hops": own.hops,
                 "certainHops": own.sure_hops,
+                "moreOpen": own.more,
                 "last": own.last.iter().map(|hop| ground.hop_json(hop)).collect::<Vec<_>>(),
             })
         })
@@ -198,6 +197,11 @@ pub fn ways_text(
     if found.more {
         out.push_str("\nand more (`--most N` prints N)\n");
     }
+    if found.gave_up {
+        let text =
+            "the search was stopped: there may be others (fewer `--hops` are searched in full)";
+        let _ = writeln!(out, "\n{}", loud(text));
+    }
     out.push_str(&footer(ground));
     out
 }
@@ -212,5 +216,6 @@ pub fn ways_json(ground: &Ground<'_>, found: &Ways, [source, destination]: [&str
         "enforcement": super::json::enforcement(ground.world),
         "paths": found.ways.iter().map(way).collect::<Vec<_>>(),
         "more": found.more,
+        "searchStopped": found.gave_up,
     })
 }

@@ -125,8 +125,12 @@ pub fn picture_dot(drawing: &Drawing<'_>, picture: &Picture) -> String {
         for link in &picture.links {
             let edge = graph.edge(format!("n{}", link.source), format!("n{}", link.destination));
             let mut attributes = edge.attributes();
-            attributes.set("label", &super::dot::quote(&told(link)), false);
-            if link.share() == Share::Undetermined {
+            let (sign, colour) = change(link);
+            let label = format!("{sign}{}", told(link));
+            attributes.set("label", &super::dot::quote(&label), false);
+            if let Some(colour) = colour {
+                attributes.set("color", &super::dot::quote(colour), false);
+            } else if link.share() == Share::Undetermined {
                 attributes.set_style(Style::Dashed);
             }
         }
@@ -150,6 +154,17 @@ fn badges(picture: &Picture, at: usize) -> Vec<String> {
             some => Some(format!("{some} {text}")),
         });
     open.collect()
+}
+
+/// The sign and the colour of a change.
+fn change(link: &Link) -> (&'static str, Option<&'static str>) {
+    match link.turn {
+        Some((RowTurn::Added, _)) => ("+ ", Some("#0072b2")),
+        Some((RowTurn::Removed, _)) => ("− ", Some("#d55e00")),
+        Some((RowTurn::Changed, _)) => ("~ ", Some("#009e73")),
+        Some((RowTurn::Undetermined, _)) => ("? ", None),
+        None => ("", None),
+    }
 }
 
 /// The label of a link: ports, and of how many pairs.
@@ -252,23 +267,13 @@ fn flowchart(frame: &Frame, picture: &Picture, notes: &[String]) -> String {
         let dashed = matches!(link.turn, Some((RowTurn::Removed | RowTurn::Undetermined, _)))
             || link.turn.is_none() && link.share() == Share::Undetermined;
         let arrow = if dashed { "-.->" } else { "-->" };
-        let sign = match link.turn {
-            Some((RowTurn::Added, _)) => "+ ",
-            Some((RowTurn::Removed, _)) => "− ",
-            Some((RowTurn::Changed, _)) => "~ ",
-            _ => "",
-        };
+        let (sign, _) = change(link);
         let label = super::diff::quoted(&format!("{sign}{}", told(link).replace('\n', "<br>")));
         let label = label.replace("#lt;br>", "<br>");
         let _ = writeln!(out, "  n{} {arrow}|{label}| n{}", link.source, link.destination);
     }
     for (at, link) in picture.links.iter().enumerate() {
-        let colour = match link.turn {
-            Some((RowTurn::Added, _)) => "#0072b2",
-            Some((RowTurn::Removed, _)) => "#d55e00",
-            Some((RowTurn::Changed, _)) => "#009e73",
-            _ => continue,
-        };
+        let (_, Some(colour)) = change(link) else { continue };
         let _ = writeln!(out, "  linkStyle {at} stroke:{colour},stroke-width:2px");
     }
     out

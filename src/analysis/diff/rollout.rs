@@ -206,8 +206,18 @@ pub fn rollout(before: Stage<'_>, after: Stage<'_>, relabelled: &BTreeSet<String
             let sources = [&stage.world.sources, &policies.world.sources];
             diff_in([stage.world, &middle], sources).rows
         });
+        // Rows of the same ends alone have anything in common.
+        let mut by_ends: HashMap<[&str; 2], Vec<&DiffRow>> = HashMap::new();
+        for row in &closed[1] {
+            let key = [whole(&row.source), whole(&row.destination)];
+            by_ends.entry(key).or_default().push(row);
+        }
+        let cluster = &middle.cluster;
+        let ids: HashMap<String, WorkloadId> =
+            cluster.workload_ids().map(|id| (cluster.workload_name(id), id)).collect();
         for first in closed[0].iter().filter(|row| is_about(row)) {
-            for second in &closed[1] {
+            let key = [whole(&first.source), whole(&first.destination)];
+            for &second in by_ends.get(&key).into_iter().flatten() {
                 let Some((source, destination)) = overlap(first, second) else { continue };
                 let ports = first.closes().intersection(&second.closes());
                 if ports.is_empty() {
@@ -216,7 +226,7 @@ pub fn rollout(before: Stage<'_>, after: Stage<'_>, relabelled: &BTreeSet<String
                 // A rule that is gone for others stands in nobody's way.
                 let causes = first.causes.iter().filter(|cause| cause.after).cloned().collect();
                 let [source, destination] =
-                    [source, destination].map(|end| generation(&middle.cluster, end, own));
+                    [source, destination].map(|end| generation((cluster, &ids), end, own));
                 found.entry((own, destination, ports, causes)).or_default().insert(source);
             }
         }
@@ -251,9 +261,21 @@ fn under_either(found: Vec<Break>) -> Vec<Break> {
     out
 }
 
+/// What an end is a part of, by name: all addresses are one.
+fn whole(end: &DiffEnd) -> &str {
+    match end {
+        DiffEnd::Workload { name, .. } | DiffEnd::Node(name) | DiffEnd::Name(name) => name,
+        DiffEnd::External(_) => "",
+    }
+}
+
 /// Tells of which generation the pods of an end are, in a world in which those that were put beside the others are
 /// marked.
-fn generation(middle: &ClusterState, end: DiffEnd, beside: Generation) -> BreakEnd {
+fn generation(
+    (middle, ids): (&ClusterState, &HashMap<String, WorkloadId>),
+    end: DiffEnd,
+    beside: Generation,
+) -> BreakEnd {
     let DiffEnd::Workload { name, pods: Some(pods) } = &end else {
         return BreakEnd { end, pods: None };
     };
@@ -264,7 +286,7 @@ fn generation(middle: &ClusterState, end: DiffEnd, beside: Generation) -> BreakE
         all if all == pods.len() => beside,
         _ => return BreakEnd { end, pods: None },
     };
-    let id = middle.workload_ids().find(|&id| middle.workload_name(id) == *name);
+    let id = ids.get(name).copied();
     let all: Vec<&str> = id
         .map(|id| middle.workload(id).pods.iter().map(|&pod| &*middle.pod(pod).name).collect())
         .unwrap_or_default();

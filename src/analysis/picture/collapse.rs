@@ -12,7 +12,8 @@ use std::sync::Arc;
 /// Of more ends than these in a namespace, order by likeness would take long: they stay ordered by name.
 const MOST_ORDERED: usize = 400;
 
-/// The same of namespaces.
+/// What makes ends alike: kind, namespace, whether anything of them is open, column and size, links out and in,
+/// each with what it says.
 type Signature =
     (EndKind, Option<String>, [bool; 2], (i32, usize), Vec<(usize, u32)>, Vec<(usize, u32)>);
 
@@ -174,9 +175,11 @@ impl Picture {
             });
         }
         let size = |at: usize| ends[at].parts;
-        let mut links: BTreeMap<(usize, usize), Link> = BTreeMap::new();
+        // What opens and what closes are two.
+        let mut links: BTreeMap<(usize, usize, Option<RowTurn>), Link> = BTreeMap::new();
         for link in &self.links {
-            let key = (place[link.source], place[link.destination]);
+            let turn = link.turn.as_ref().map(|(turn, _)| *turn);
+            let key = (place[link.source], place[link.destination], turn);
             let own = |at: usize| self.ends[at].parts;
             let pairs = own(link.source) * own(link.destination);
             match links.get_mut(&key) {
@@ -193,6 +196,12 @@ impl Picture {
                     links.insert(key, new);
                 }
                 Some(known) => {
+                    if let (Some((_, all)), Some((_, more))) = (&mut known.turn, &link.turn)
+                        && all != more
+                    {
+                        known.uniform = false;
+                        *all = all.union(more);
+                    }
                     // Most say the same.
                     if !Arc::ptr_eq(&known.verdict, &link.verdict) && known.verdict != link.verdict
                     {

@@ -5,7 +5,7 @@ use super::only::only;
 use super::snapshot;
 use crate::analysis::answer::{Answer, CanAnswer, Group};
 use crate::analysis::divergence::Engines;
-use crate::analysis::endpoint::{Endpoint, EndpointError, resolve_endpoint};
+use crate::analysis::endpoint::{Endpoint, EndpointError, Member, resolve_endpoint};
 use crate::analysis::list::{Filter, Lister};
 use crate::analysis::port::PortQuery;
 use crate::analysis::query::can;
@@ -190,7 +190,6 @@ impl<'e, 'w> Asker<'e, 'w> {
 impl Wanted {
     /// The ends that it names.
     pub(super) fn ends(&self) -> Vec<&str> {
-        let texts = |list: &[&'_ Vec<String>]| -> usize { list.iter().map(|own| own.len()).sum() };
         let lists: Vec<&Vec<String>> = match self {
             Self::Pairs { from, to, .. } => vec![from, to],
             Self::OnlyFrom { to, only, .. } => vec![to, only],
@@ -204,9 +203,7 @@ impl Wanted {
             }
             Self::Unchanged { .. } => Vec::new(),
         };
-        let mut out = Vec::with_capacity(texts(&lists));
-        out.extend(lists.into_iter().flatten().map(String::as_str));
-        out
+        lists.into_iter().flatten().map(String::as_str).collect()
     }
 }
 
@@ -347,10 +344,16 @@ fn answers(
         return Ok(vec![first]);
     }
     let named = asker.world.options.family.or(source.family).or(destination.family);
-    // Of a pod without a known address it is not known that it has both.
+    // Of two pods without a known address it is not known that they have both; where one end is outside, rules
+    // about either family may let through.
     let cluster = &asker.world.cluster;
+    let is_outside =
+        |end: &Endpoint| end.members.iter().any(|own| matches!(own.peer, Peer::External(_)));
+    let outside = is_outside(source) || is_outside(destination);
+    let is_assumed = |own: &Member| matches!(own.peer, Peer::Pod(id) if cluster.pod(id).addresses == Addresses::Unknown);
+    let assumed = [source, destination].iter().any(|end| end.members.iter().any(is_assumed));
     let known = |peer: &Peer| match peer {
-        Peer::Pod(id) => matches!(cluster.pod(*id).addresses, Addresses::Known(_)),
+        Peer::Pod(id) => outside || matches!(cluster.pod(*id).addresses, Addresses::Known(_)),
         Peer::Name(_, address) => address.is_some(),
         Peer::Node(..) | Peer::External(_) => true,
     };
@@ -370,6 +373,11 @@ fn answers(
         let mut answer = asker.can(&source, &destination, ports)?;
         // Of a pair that has not this family there is nothing to say.
         answer.groups.retain(|group| group.family.is_some());
+        // Whether a pod without a known address has the other family is not known: what is open to it counts, and
+        // what is undetermined as well does not.
+        if assumed && !first.groups.iter().any(|group| group.family == Some(family)) {
+            answer.groups.retain(|group| !group.allowed.is_empty());
+        }
         if !answer.groups.is_empty() {
             answer.port = Some(match answer.port {
                 Some(port) => format!("{port} over {family}"),
@@ -471,11 +479,17 @@ fn some(
                 Err(error) if own.may_match_nothing => drop(error),
                 Err(error) => found.add(Status::Failed, || Counterexample::of_end(&error)),
                 Ok(answers) => {
+                    // Of a pair with both families each has to be so.
+                    let fits = |answer: &CanAnswer| {
+                        let mut groups = answer.groups.iter();
+                        groups.any(|group| status_of(verdict, group) == Status::Passed)
+                    };
+                    let all_fit = answers.iter().all(fits);
                     for answer in answers {
                         found.pairs += answer.pairs;
                         for group in &answer.groups {
                             if status_of(verdict, group) == Status::Passed {
-                                if found.status == Status::Passed {
+                                if all_fit && found.status == Status::Passed {
                                     return;
                                 }
                                 continue;

@@ -403,7 +403,7 @@ impl Job<'_> {
                 Some(Under::Cni(cni)) => world.switch(cni.clone()),
             }
             self.check(&mut world, (order, under.as_ref()), places, options, &mut done);
-            if done.stopped {
+            if done.stopped || options.fail_fast && done.failed {
                 break;
             }
         }

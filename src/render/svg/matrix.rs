@@ -65,11 +65,12 @@ pub(in crate::render) fn matrix_svg(picture: &Picture, frame: &Frame) -> String 
     let dense = picture.ends.len() > 60;
     let is_change = picture.links.iter().any(|link| link.turn.is_some());
     let mut seen: BTreeSet<&'static str> = BTreeSet::new();
+    let huge = picture.ends.len() > HUGE;
     for source in 0..picture.ends.len() {
+        let mut run = Run::default();
         for destination in 0..picture.ends.len() {
             let (x, y) = (left + grid.at[destination], top + grid.at[source]);
             let (from, to) = (&picture.ends[source], &picture.ends[destination]);
-            let pair = pair_ids(picture, source, destination);
             let open = if from.is_inside() || to.is_inside() {
                 from.unclosed(Direction::Egress) * to.unclosed(Direction::Ingress)
             } else {
@@ -84,6 +85,11 @@ pub(in crate::render) fn matrix_svg(picture: &Picture, frame: &Frame) -> String 
                     seen.insert("open");
                     let some = open < of;
                     let inset = if some { grid.cell * 0.25 } else { 1.0 };
+                    if huge {
+                        run.add((x, y), grid.cell, inset, &mut svg);
+                        continue;
+                    }
+                    let pair = pair_ids(picture, source, destination);
                     let _ = write!(
                         svg.body,
                         "<rect class=\"cell-all\" fill-opacity=\".38\" data-p=\"{pair}\" x=\"{}\" y=\"{}\" width=\"{2}\" height=\"{2}\"><title>{3}</title></rect>",
@@ -103,6 +109,7 @@ pub(in crate::render) fn matrix_svg(picture: &Picture, frame: &Frame) -> String 
                     && !(from.beside && to.beside)
                     && source != destination =>
                 {
+                    let pair = pair_ids(picture, source, destination);
                     let _ = write!(
                         svg.body,
                         "<rect class=\"cell-none\" data-p=\"{pair}\" x=\"{}\" y=\"{}\" width=\"{2}\" height=\"{2}\"/>",
@@ -114,10 +121,46 @@ pub(in crate::render) fn matrix_svg(picture: &Picture, frame: &Frame) -> String 
                 None => {}
             }
         }
+        run.flush(grid.cell, &mut svg);
     }
     svg.reach(left + grid.size + lean.max(0.0) + 10.0, top + grid.size + 10.0);
     legend(picture, &seen, frame.id, &mut svg);
     svg.finish(frame, "A matrix of sources (rows) and destinations (columns).")
+}
+
+/// Of a matrix with more ends than these, cells that are open by default are drawn as one where they touch: a million
+/// of them would be a hundred megabytes.
+const HUGE: usize = 130;
+
+/// Cells of one row that touch and look alike.
+#[derive(Default)]
+struct Run(Option<(f64, f64, f64, f64)>);
+
+impl Run {
+    fn add(&mut self, (x, y): (f64, f64), cell: f64, inset: f64, svg: &mut Svg) {
+        match &mut self.0 {
+            // Over the gap between two namespaces as well.
+            Some((_, end, _, own)) if x - *end < 6.5 && (*own - inset).abs() < 0.1 => {
+                *end = x + cell;
+            }
+            _ => {
+                self.flush(cell, svg);
+                self.0 = Some((x, x + cell, y, inset));
+            }
+        }
+    }
+
+    fn flush(&mut self, cell: f64, svg: &mut Svg) {
+        let Some((start, end, y, inset)) = self.0.take() else { return };
+        let _ = write!(
+            svg.body,
+            "<rect class=\"cell-all\" fill-opacity=\".38\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/>",
+            number(start + inset),
+            number(y + inset),
+            number(end - start - 2.0 * inset),
+            number(cell - 2.0 * inset)
+        );
+    }
 }
 
 fn names_of_ends(
