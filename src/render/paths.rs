@@ -49,6 +49,7 @@ impl Ground<'_> {
             "destination": self.name(hop.destination),
             "ports": super::json::ports(&hop.ports),
             "certain": hop.sure,
+            "note": hop.link.and_then(|at| self.picture.links[at].note.as_ref()),
             "rules": rules,
         })
     }
@@ -67,9 +68,12 @@ fn footer(ground: &Ground<'_>) -> String {
     out
 }
 
-fn ports(hop: &Hop) -> String {
+fn ports(ground: &Ground<'_>, hop: &Hop) -> String {
     let ports = ports_label(&hop.ports);
-    if hop.sure { ports } else { format!("undetermined {ports}") }
+    let ports = if hop.sure { ports } else { format!("undetermined {ports}") };
+    // Where the families differ, which one it is.
+    let note = hop.link.and_then(|at| ground.picture.links[at].note.as_ref());
+    note.map_or(ports.clone(), |note| format!("{ports} ({note})"))
 }
 
 /// Hop by hop, what is reached, on which ports and through what.
@@ -97,7 +101,7 @@ pub fn radius_text(ground: &Ground<'_>, found: &Radius, source: &str, look: Look
                         format!("through {}{more}", ground.name(first.source))
                     }
                 };
-                let mut said = first.map(ports).unwrap_or_default();
+                let mut said = first.map(|hop| ports(ground, hop)).unwrap_or_default();
                 match own.sure_hops {
                     None if first.is_some_and(|hop| hop.sure) => {
                         said.push_str(" (after an undetermined hop)");
@@ -186,7 +190,7 @@ pub fn ways_text(
                 "  {} {arrow} {}  {}",
                 ground.name(hop.source),
                 ground.name(hop.destination),
-                if hop.sure { ports(hop) } else { loud(&ports(hop)) }
+                if hop.sure { ports(ground, hop) } else { loud(&ports(ground, hop)) }
             );
             for (rule, place) in ground.rules(hop) {
                 let place = if place.is_empty() { place } else { format!("  {}", dim(&place)) };
