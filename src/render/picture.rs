@@ -167,19 +167,11 @@ fn change(link: &Link) -> (&'static str, Option<&'static str>) {
     }
 }
 
-/// The label of a link: ports, and of how many pairs.
+/// The label of a link with its remarks, each on its line.
 fn told(link: &Link) -> String {
-    let mut text = link.label();
-    if link.pairs < link.of {
-        let _ = write!(text, "\n{} of {} pairs", link.pairs, link.of);
-    }
-    if !link.uniform {
-        text.push_str("\nnot the same for all");
-    }
-    if let Some(note) = &link.note {
-        let _ = write!(text, "\n{note}");
-    }
-    text
+    let mut lines = vec![link.label()];
+    lines.extend(link.remarks());
+    lines.join("\n")
 }
 
 /// GitHub draws no more edges of a Mermaid picture than 500, and no longer text than 50,000 characters.
@@ -299,7 +291,8 @@ fn turn(turn: RowTurn) -> &'static str {
     }
 }
 
-fn state(link: &Link) -> &'static str {
+/// What a link is drawn as: its share of the ports and pairs, or what a change makes of it.
+pub(super) fn state(link: &Link) -> &'static str {
     match (&link.turn, link.share()) {
         (Some((own, _)), _) => turn(*own),
         (None, Share::All) => "all",

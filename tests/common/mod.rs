@@ -19,7 +19,7 @@ pub(crate) fn scenarios() -> Vec<PathBuf> {
 }
 
 /// What the scenario of a folder expects.
-#[allow(clippy::panic, reason = "says what it found")]
+#[expect(clippy::panic, reason = "says what it found")]
 #[allow(dead_code, reason = "not every test that finds scenarios reads them")]
 pub(crate) fn expected(folder: &Path) -> TestFile {
     TestFile::read(&folder.join("scenario.yaml"), &mut SourceMap::default())

@@ -672,4 +672,11 @@ impl Link {
             _ => own,
         }
     }
+
+    /// What its label leaves out: of how many pairs it holds, whether of all alike, for which IP family.
+    pub fn remarks(&self) -> Vec<String> {
+        let pairs = (self.pairs < self.of).then(|| format!("{} of {} pairs", self.pairs, self.of));
+        let apart = (!self.uniform).then(|| "not the same for all".to_owned());
+        [pairs, apart, self.note.clone()].into_iter().flatten().collect()
+    }
 }

@@ -389,7 +389,27 @@ fn answers(
     Ok(if out.is_empty() { vec![first] } else { out })
 }
 
-/// What is said of two ends, port by port.
+/// What is said of two ends; an error is a failure, but where the expectation may match nothing.
+fn said(
+    asker: &Asker<'_, '_>,
+    own: &Expectation,
+    [source, destination]: [&Endpoint; 2],
+    ports: &[PortQuery],
+    verdict: Expected,
+    found: &mut Findings,
+) -> Vec<CanAnswer> {
+    match answers(asker, source, destination, ports, verdict) {
+        Ok(answers) => answers,
+        Err(error) => {
+            if !own.may_match_nothing {
+                found.add(Status::Failed, || Counterexample::of_end(&error));
+            }
+            Vec::new()
+        }
+    }
+}
+
+/// Whether all of two ends is as expected, port by port.
 pub(super) fn pair(
     asker: &Asker<'_, '_>,
     own: &Expectation,
@@ -401,25 +421,17 @@ pub(super) fn pair(
     let ends = (end_of(asker, own, from, found), end_of(asker, own, to, found));
     let (Some(source), Some(destination)) = ends else { return };
     for ports in each_port(ports) {
-        match answers(asker, source, destination, ports, verdict) {
-            Err(error) if own.may_match_nothing => drop(error),
-            Err(error) => found.add(Status::Failed, || Counterexample::of_end(&error)),
-            Ok(answers) => {
-                for answer in answers {
-                    found.pairs += answer.pairs;
-                    let worst = answer.groups.iter().map(|group| status_of(verdict, group)).max();
-                    let status = match verdict {
-                        // Of all pairs together, as `can` says it.
-                        Expected::Undetermined if answer.answer != Answer::Undetermined => {
-                            Status::Failed
-                        }
-                        Expected::Undetermined => Status::Passed,
-                        _ => worst.unwrap_or(Status::Passed),
-                    };
-                    if status != Status::Passed {
-                        found.add(status, || told(asker.world, &answer, verdict));
-                    }
-                }
+        for answer in said(asker, own, [source, destination], ports, verdict, found) {
+            found.pairs += answer.pairs;
+            let worst = answer.groups.iter().map(|group| status_of(verdict, group)).max();
+            let status = match verdict {
+                // Of all pairs together, as `can` says it.
+                Expected::Undetermined if answer.answer != Answer::Undetermined => Status::Failed,
+                Expected::Undetermined => Status::Passed,
+                _ => worst.unwrap_or(Status::Passed),
+            };
+            if status != Status::Passed {
+                found.add(status, || told(asker.world, &answer, verdict));
             }
         }
     }
@@ -475,33 +487,24 @@ fn some(
         let ends = (end_of(asker, own, from, found), end_of(asker, own, to, found));
         let (Some(source), Some(destination)) = ends else { continue };
         for ports in each_port(ports) {
-            match answers(asker, source, destination, ports, verdict) {
-                Err(error) if own.may_match_nothing => drop(error),
-                Err(error) => found.add(Status::Failed, || Counterexample::of_end(&error)),
-                Ok(answers) => {
-                    // Of a pair with both families each has to be so.
-                    let fits = |answer: &CanAnswer| {
-                        let mut groups = answer.groups.iter();
-                        groups.any(|group| status_of(verdict, group) == Status::Passed)
-                    };
-                    let all_fit = answers.iter().all(fits);
-                    for answer in answers {
-                        found.pairs += answer.pairs;
-                        for group in &answer.groups {
-                            if status_of(verdict, group) == Status::Passed {
-                                if all_fit && found.status == Status::Passed {
-                                    return;
-                                }
-                                continue;
-                            }
-                            let open =
-                                verdict != Expected::Undetermined && !group.unknown.is_empty();
-                            if open && maybe.is_none() {
-                                maybe = Some(told(asker.world, &answer, verdict));
-                            }
-                            missed.add(Status::Failed, || told(asker.world, &answer, verdict));
+            let answers = said(asker, own, [source, destination], ports, verdict, found);
+            // Of a pair with both families each has to be so.
+            let fits = |group: &Group| status_of(verdict, group) == Status::Passed;
+            let all_fit = answers.iter().all(|answer| answer.groups.iter().any(fits));
+            for answer in answers {
+                found.pairs += answer.pairs;
+                for group in &answer.groups {
+                    if fits(group) {
+                        if all_fit && found.status == Status::Passed {
+                            return;
                         }
+                        continue;
                     }
+                    let open = verdict != Expected::Undetermined && !group.unknown.is_empty();
+                    if open && maybe.is_none() {
+                        maybe = Some(told(asker.world, &answer, verdict));
+                    }
+                    missed.add(Status::Failed, || told(asker.world, &answer, verdict));
                 }
             }
         }

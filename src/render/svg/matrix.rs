@@ -92,10 +92,8 @@ pub(in crate::render) fn matrix_svg(picture: &Picture, frame: &Frame) -> String 
                     let pair = pair_ids(picture, source, destination);
                     let _ = write!(
                         svg.body,
-                        "<rect class=\"cell-all\" fill-opacity=\".38\" data-p=\"{pair}\" x=\"{}\" y=\"{}\" width=\"{2}\" height=\"{2}\"><title>{3}</title></rect>",
-                        number(x + inset),
-                        number(y + inset),
-                        number(grid.cell - 2.0 * inset),
+                        "<rect class=\"cell-all\" fill-opacity=\".38\" data-p=\"{pair}\" {}><title>{}</title></rect>",
+                        square((x, y), grid.cell, inset),
                         escape(&format!(
                             "{} → {}: every port{}, as no policy selects either end",
                             from.full_name(),
@@ -112,10 +110,8 @@ pub(in crate::render) fn matrix_svg(picture: &Picture, frame: &Frame) -> String 
                     let pair = pair_ids(picture, source, destination);
                     let _ = write!(
                         svg.body,
-                        "<rect class=\"cell-none\" data-p=\"{pair}\" x=\"{}\" y=\"{}\" width=\"{2}\" height=\"{2}\"/>",
-                        number(x + 1.0),
-                        number(y + 1.0),
-                        number(grid.cell - 2.0)
+                        "<rect class=\"cell-none\" data-p=\"{pair}\" {}/>",
+                        square((x, y), grid.cell, 1.0)
                     );
                 }
                 None => {}
@@ -277,7 +273,6 @@ fn cell(
     };
     let mut seen = vec![state];
     let inset = if state == "some" { grid.cell * 0.22 } else { 1.0 };
-    let size = grid.cell - 2.0 * inset;
     let ids: Vec<String> = links.iter().map(|&at| link_ids(picture, at)).collect();
     let title: Vec<String> = own().map(|link| told(picture, link)).collect();
     let _ = write!(
@@ -287,30 +282,13 @@ fn cell(
         escape(&title.join("; "))
     );
     if state == "some" {
-        let _ = write!(
-            svg.body,
-            "<rect class=\"cell-none\" x=\"{}\" y=\"{}\" width=\"{2}\" height=\"{2}\"/>",
-            number(x + 1.0),
-            number(y + 1.0),
-            number(grid.cell - 2.0)
-        );
+        let _ = write!(svg.body, "<rect class=\"cell-none\" {}/>", square((x, y), grid.cell, 1.0));
     }
-    let _ = write!(
-        svg.body,
-        "<rect class=\"cell-{state}\" x=\"{}\" y=\"{}\" width=\"{2}\" height=\"{2}\"/>",
-        number(x + inset),
-        number(y + inset),
-        number(size)
-    );
+    let _ = write!(svg.body, "<rect class=\"cell-{state}\" {}/>", square((x, y), grid.cell, inset));
     if own().any(|link| !link.verdict.unknown.is_empty()) {
         seen.push("unknown");
-        let _ = write!(
-            svg.body,
-            "<rect fill=\"url(#hatch{id})\" x=\"{}\" y=\"{}\" width=\"{2}\" height=\"{2}\"/>",
-            number(x + 1.0),
-            number(y + 1.0),
-            number(grid.cell - 2.0)
-        );
+        let _ =
+            write!(svg.body, "<rect fill=\"url(#hatch{id})\" {}/>", square((x, y), grid.cell, 1.0));
     }
     let sign = match state {
         "added" => "+",
@@ -341,6 +319,16 @@ fn cell(
         );
     }
     seen
+}
+
+/// Where a square stands that leaves so much of its cell free on each side.
+fn square((x, y): (f64, f64), cell: f64, inset: f64) -> String {
+    format!(
+        "x=\"{}\" y=\"{}\" width=\"{2}\" height=\"{2}\"",
+        number(x + inset),
+        number(y + inset),
+        number(cell - 2.0 * inset)
+    )
 }
 
 /// A pair without a link; of what joins several ends none, as it would be many pairs.

@@ -19,7 +19,7 @@ pub(super) use focus::focus_svg;
 pub(super) use graph::graph_svg;
 pub(super) use matrix::matrix_svg;
 
-use crate::analysis::{Link, Picture, RowTurn, Share};
+use crate::analysis::{Link, Picture};
 use std::fmt::Write as _;
 
 /// What stands around a picture.
@@ -228,13 +228,9 @@ fn joined(letter: char, ids: &[usize], at: usize) -> String {
 
 /// The class of a link: `all`, `some`, `unknown`, or what a change makes of it.
 fn state(link: &Link) -> &'static str {
-    match (&link.turn, link.share()) {
-        (Some((RowTurn::Added, _)), _) => "added",
-        (Some((RowTurn::Removed, _)), _) => "removed",
-        (Some((RowTurn::Changed, _)), _) => "changed",
-        (Some((RowTurn::Undetermined, _)), _) | (None, Share::Undetermined) => "unknown",
-        (None, Share::All) => "all",
-        (None, Share::Some) => "some",
+    match super::picture::state(link) {
+        "undetermined" => "unknown",
+        other => other,
     }
 }
 
@@ -242,14 +238,8 @@ fn state(link: &Link) -> &'static str {
 fn told(picture: &Picture, link: &Link) -> String {
     let [from, to] = [link.source, link.destination].map(|at| picture.ends[at].full_name());
     let mut text = format!("{from} → {to}: {}", link.label());
-    if link.pairs < link.of {
-        let _ = write!(text, " ({} of {} pairs)", link.pairs, link.of);
-    }
-    if !link.uniform {
-        text.push_str(" (not the same for all)");
-    }
-    if let Some(note) = &link.note {
-        let _ = write!(text, " ({note})");
+    for remark in link.remarks() {
+        let _ = write!(text, " ({remark})");
     }
     text
 }
