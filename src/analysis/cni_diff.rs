@@ -2,8 +2,8 @@
 
 use super::divergence::{Cause, Engines};
 use super::list::{RowEnd, join_ends};
-use super::world::World;
-use crate::enforcement::{Change, Cni, Effective, enforce};
+use super::world::{World, effective};
+use crate::enforcement::{Change, Cni, Effective};
 use crate::engine::{Difference, differences, undecided};
 use crate::net::{ConnectionSet, Family};
 
@@ -94,11 +94,7 @@ impl DiffChange {
 
 /// Compares two CNIs; `None` is what the policies declare.
 pub fn cni_diff(world: &World, before: Option<&Cni>, after: Option<&Cni>) -> CniDiff {
-    let effective = |cni: Option<&Cni>| match cni {
-        Some(cni) => enforce(&world.declared, &world.cluster, cni),
-        None => Effective { policies: world.declared.clone(), changes: Vec::new() },
-    };
-    let (old, new) = (effective(before), effective(after));
+    let [old, new] = [before, after].map(|cni| effective(&world.declared, &world.cluster, cni));
     let engines = [Engines::under(world, before, &old), Engines::under(world, after, &new)];
     let apart = undecided(engines[0].effective()).union(undecided(engines[1].effective()));
     let found = differences(engines[0].effective(), engines[1].effective(), world.options.family);

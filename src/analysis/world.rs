@@ -131,10 +131,7 @@ impl World {
                 None => (None, Basis::Assumed),
             },
         };
-        let Effective { policies, changes } = match &cni {
-            Some(cni) => enforce(&declared, &cluster, cni),
-            None => Effective { policies: declared.clone(), changes: Vec::new() },
-        };
+        let Effective { policies, changes } = effective(&declared, &cluster, cni.as_ref());
         loaded.diagnostics.extend(ties(&cluster, &policies));
         loaded.diagnostics.sort_by_key(Diagnostic::sort_key);
         Self {
@@ -174,10 +171,8 @@ impl World {
 
     /// The same world with other policies, as its CNI enforces them.
     pub(super) fn redeclare(&mut self, declared: PolicySet) {
-        let Effective { policies, changes } = match &self.cni {
-            Some(cni) => enforce(&declared, &self.cluster, cni),
-            None => Effective { policies: declared.clone(), changes: Vec::new() },
-        };
+        let Effective { policies, changes } =
+            effective(&declared, &self.cluster, self.cni.as_ref());
         (self.declared, self.policies, self.changes) = (declared, policies, changes);
     }
 
@@ -210,5 +205,17 @@ impl World {
     /// How many policies the input has, whatever the CNI makes of them.
     pub fn declared_policies(&self) -> usize {
         self.cluster.policy_count()
+    }
+}
+
+/// What a CNI makes of policies; without one they are as declared.
+pub(super) fn effective(
+    declared: &PolicySet,
+    cluster: &ClusterState,
+    cni: Option<&Cni>,
+) -> Effective {
+    match cni {
+        Some(cni) => enforce(declared, cluster, cni),
+        None => Effective { policies: declared.clone(), changes: Vec::new() },
     }
 }
