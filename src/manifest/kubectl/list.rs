@@ -147,8 +147,7 @@ impl<'t> Chunk<'t> {
             Format::Json => {
                 let mut cursor = Json::new(self.text, at + 8, 8);
                 let resource = super::object(&mut cursor, memory, self.source).ok()?;
-                let rest = &self.text[cursor.position()..];
-                let separator = self.separator(rest)?;
+                let separator = self.separator(cursor.position())?;
                 (resource, cursor.position() + separator.len())
             }
         };
@@ -157,7 +156,8 @@ impl<'t> Chunk<'t> {
     }
 
     /// What stands between two items of JSON, or after the last one.
-    fn separator(&self, rest: &[u8]) -> Option<&'static [u8]> {
+    fn separator(&self, at: usize) -> Option<&'static [u8]> {
+        let rest = &self.text[at..];
         let separator: &[u8] = if self.last && rest == b"\n" { b"\n" } else { b",\n" };
         rest.starts_with(separator).then_some(separator)
     }
@@ -166,7 +166,7 @@ impl<'t> Chunk<'t> {
     /// may be meant elsewhere, and an error in one item is one of the whole text.
     fn read_fully(&self, out: &mut Collected, range: Range<usize>) -> Option<()> {
         let start = u32::try_from(range.start).ok()?;
-        let text = std::str::from_utf8(&self.text[range]).ok()?;
+        let text = std::str::from_utf8(&self.text[range.clone()]).ok()?;
         match self.format {
             Format::Yaml => {
                 if !is_one_item(text) {
@@ -181,8 +181,9 @@ impl<'t> Chunk<'t> {
             Format::Json => {
                 let mut reader = JsonReader::at(self.source, start, text);
                 let node = reader.next_value()?.ok()?;
-                let rest = &text.as_bytes()[reader.position()..];
-                if self.separator(rest)?.len() != rest.len() || !reader.diagnostics.is_empty() {
+                let end = range.start + reader.position();
+                let whole = end + self.separator(end)?.len() == range.end;
+                if !whole || !reader.diagnostics.is_empty() {
                     return None;
                 }
                 object::item(out, &node);
