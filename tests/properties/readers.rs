@@ -11,6 +11,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 const YAML: &str = include_str!("dump.yaml.txt");
 /// The same of `-o json`.
 const JSON: &str = include_str!("dump.json.txt");
+/// The same of objects as they are kept in a repository: no server has stored them, so the fast reader passes
+/// over nothing.
+const KEPT: &str = include_str!("kept.yaml.txt");
+
+/// [`KEPT`] as `-o json` prints it.
+fn kept_json() -> String {
+    let value: serde_json::Value = serde_yaml::from_str(KEPT).expect("it is YAML");
+    let mut out = Vec::new();
+    let form = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    let mut to = serde_json::Serializer::with_formatter(&mut out, form);
+    serde::Serialize::serialize(&value, &mut to).expect("it is JSON");
+    String::from_utf8(out).expect("it is text") + "\n"
+}
 
 /// What dumps do not hold, and YAML gives a meaning to.
 const SNIPPETS: [&str; 40] = [
@@ -143,7 +156,7 @@ fn first_difference(a: &str, b: &str) -> String {
 
 #[test]
 fn what_kubectl_prints_is_read_alike() {
-    for text in [YAML, JSON] {
+    for text in [YAML, JSON, KEPT, &kept_json()] {
         let text = Dump::new(text).text();
         let full = load_text_by(Readers::Full, "dump", text.as_bytes());
         assert_eq!(full.diagnostics, [], "the dump itself is clean");
@@ -156,10 +169,12 @@ fn what_kubectl_prints_is_read_alike() {
 fn the_readers_agree() {
     let cases =
         std::env::var("KUBEREACH_DUMPS").ok().and_then(|n| n.parse().ok()).unwrap_or(3_000_u64);
+    let kept_json = kept_json();
+    let bases = [YAML, YAML, JSON, KEPT, KEPT, &kept_json];
     let (equal, lenient) = (AtomicU64::new(0), AtomicU64::new(0));
     (0..cases).into_par_iter().for_each(|seed| {
         let r = &mut Random::new(seed);
-        let base = if r.one_in(3) { JSON } else { YAML };
+        let base = bases[r.below(bases.len())];
         let mut dump = Dump::new(base);
         let mut passed_over = false;
         for _ in 0..=r.below(3) {
@@ -202,4 +217,20 @@ fn the_readers_agree() {
         "{equal} dumps read alike; in {lenient} only the full reader found a fault where nothing counts"
     );
     assert!(lenient * 3 < cases, "too many cases say nothing");
+}
+
+/// An item that the fast reader hands over ends as the others do: by a comma, if another one follows.
+#[test]
+fn a_missing_comma_is_seen_before_every_item() {
+    let text = kept_json();
+    let joints: Vec<usize> =
+        text.match_indices("        },\n        {").map(|(at, _)| at).collect();
+    assert!(joints.len() > 2);
+    for at in joints {
+        let mut text = text.clone();
+        text.remove(at + "        }".len());
+        let loaded = load_text_by(Readers::Both, "dump", text.as_bytes());
+        assert!(loaded.errors() > 0, "{}", &text[at.saturating_sub(80)..at + 30]);
+        assert!(loaded.resources.is_empty());
+    }
 }

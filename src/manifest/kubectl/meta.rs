@@ -38,9 +38,19 @@ impl<'t> Memory<'t> {
 pub(super) struct Metadata {
     pub(super) meta: Meta,
     pub(super) of_daemon_set: bool,
+    /// A server has checked and stored the object.
+    stored: bool,
+    passed_over: bool,
 }
 
-/// Reads the metadata of a stored object.
+impl Metadata {
+    /// Whether parts of the object may be passed over, or none was: `elsewhere` says so of its other fields.
+    pub(super) fn allows(&self, elsewhere: bool) -> Read<()> {
+        if self.stored || !self.passed_over && !elsewhere { Ok(()) } else { Err(Unusual) }
+    }
+}
+
+/// Reads the metadata of an object.
 pub(super) fn read<'t, C: Cursor<'t>>(
     cursor: &mut C,
     memory: &mut Memory<'t>,
@@ -48,7 +58,8 @@ pub(super) fn read<'t, C: Cursor<'t>>(
     rule: NameRule,
 ) -> Read<Metadata> {
     let mut frame = cursor.open_mapping()?;
-    let (mut name, mut namespace, mut stored) = (None, None, false);
+    let (mut name, mut namespace) = (None, None);
+    let (mut stored, mut passed_over) = (false, false);
     let mut labels = Labels::default();
     let (mut owner, mut of_daemon_set) = (None, false);
     while let Some(key) = cursor.next_field(&mut frame)? {
@@ -81,7 +92,10 @@ pub(super) fn read<'t, C: Cursor<'t>>(
                 cursor.scalar()?.filled()?;
                 stored = true;
             }
-            other if prune::METADATA.contains(&other) => cursor.skip()?,
+            other if prune::METADATA.contains(&other) => {
+                cursor.skip()?;
+                passed_over = true;
+            }
             _ => return Err(Unusual),
         }
     }
@@ -93,7 +107,7 @@ pub(super) fn read<'t, C: Cursor<'t>>(
         NameRule::Any => true,
     };
     // A name with `*` would be one that is yet to be made.
-    if !stored || !legal {
+    if !legal {
         return Err(Unusual);
     }
     let meta = Meta {
@@ -104,7 +118,7 @@ pub(super) fn read<'t, C: Cursor<'t>>(
         span: span(source, name.start, name.end),
         digest: Digest::Known(0),
     };
-    Ok(Metadata { meta, of_daemon_set })
+    Ok(Metadata { meta, of_daemon_set, stored, passed_over })
 }
 
 /// Annotations matter by their keys alone, and their values by being strings.

@@ -5,7 +5,8 @@
 //! are full of, and passes over the rest of them line by line. Whatever else it meets it hands to
 //! the full reader, so that it can be wrong about nothing that it does not read:
 //!
-//! - only objects that a server has stored (they have a `uid`), and only ASCII;
+//! - only ASCII;
+//! - of objects that no server has stored (they have no `uid`), nothing is passed over;
 //! - of what is read every key, type and value must be one that the full reader takes without a
 //!   word: a finding of any kind is the full reader's to make;
 //! - what is passed over is checked for anything that could make its end another one than its
@@ -53,17 +54,22 @@ fn object<'t, C: Cursor<'t>>(
     let mut resource = match (version, kind) {
         ("v1", "Pod") => Resource::Pod(pod::read(cursor, &mut frame, memory, source)?),
         ("v1", "Namespace") => {
-            let mut found = None;
+            let (mut found, mut passed_over) = (None, false);
             while let Some(key) = cursor.next_field(&mut frame)? {
                 match key.text {
                     b"metadata" => {
                         found = Some(meta::read(cursor, memory, source, NameRule::Label)?);
                     }
-                    b"spec" | b"status" => cursor.skip()?,
+                    b"spec" | b"status" => {
+                        cursor.skip()?;
+                        passed_over = true;
+                    }
                     _ => return Err(Unusual),
                 }
             }
-            let meta = found.ok_or(Unusual)?.meta;
+            let found = found.ok_or(Unusual)?;
+            found.allows(passed_over)?;
+            let meta = found.meta;
             let own = meta.labels.get("kubernetes.io/metadata.name");
             if own.is_some_and(|value| **value != *meta.name) {
                 return Err(Unusual);

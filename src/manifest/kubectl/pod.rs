@@ -3,7 +3,7 @@
 use super::super::resource::{AddressList, ContainerPort, PodResource, PodShape};
 use super::super::validate::{self, NameRule};
 use super::cursor::{Cursor, Frame, Read, Unusual};
-use super::meta::{self, Memory};
+use super::meta::{self, Memory, Metadata};
 use crate::diagnostic::SourceId;
 use crate::net::Protocol;
 use std::net::{IpAddr, Ipv4Addr};
@@ -22,6 +22,7 @@ struct Spec<'t> {
     /// may do.
     moved_port: bool,
     node: Option<Arc<str>>,
+    passed_over: bool,
 }
 
 /// Reads a pod, from behind its `apiVersion` and `kind`.
@@ -43,8 +44,9 @@ pub(super) fn read<'t, C: Cursor<'t>>(
             _ => return Err(Unusual),
         }
     }
-    let metadata = metadata.ok_or(Unusual)?;
+    let metadata: Metadata = metadata.ok_or(Unusual)?;
     let mut spec = spec.filter(|spec| !spec.names.is_empty()).ok_or(Unusual)?;
+    metadata.allows(spec.passed_over || status.passed_over)?;
     let meta = metadata.meta;
     // What runs on its node's network for the system may tell which CNI there is.
     let system = metadata.of_daemon_set || meta.namespace.as_deref() == Some("kube-system");
@@ -93,7 +95,10 @@ fn spec<'t, C: Cursor<'t>>(cursor: &mut C, memory: &mut Memory<'t>) -> Read<Spec
                     return Err(Unusual);
                 }
             }
-            _ => cursor.skip()?,
+            _ => {
+                cursor.skip()?;
+                spec.passed_over = true;
+            }
         }
     }
     if contained { Ok(spec) } else { Err(Unusual) }
@@ -119,7 +124,10 @@ fn containers<'t, C: Cursor<'t>>(
                 b"name" => name = Some(cursor.scalar()?.filled()?),
                 b"ports" => ports(cursor, memory, spec, sidecar)?,
                 b"restartPolicy" => always = cursor.scalar()?.string()? == "Always",
-                _ => cursor.skip()?,
+                _ => {
+                    cursor.skip()?;
+                    spec.passed_over = true;
+                }
             }
         }
         let name = name.filter(|name| image && validate::is_dns_label(name)).ok_or(Unusual)?;
@@ -180,6 +188,7 @@ struct Status {
     finished: bool,
     addresses: AddressList,
     host_addresses: AddressList,
+    passed_over: bool,
 }
 
 fn status<'t, C: Cursor<'t>>(cursor: &mut C) -> Read<Status> {
@@ -195,7 +204,10 @@ fn status<'t, C: Cursor<'t>>(cursor: &mut C) -> Read<Status> {
             }
             b"podIP" => pod = Some(address(cursor)?),
             b"podIPs" => status.addresses = addresses(cursor)?,
-            _ => cursor.skip()?,
+            _ => {
+                cursor.skip()?;
+                status.passed_over = true;
+            }
         }
     }
     if status.addresses.is_empty() {

@@ -25,6 +25,7 @@ pub(super) fn read<'t, C: Cursor<'t>>(
         match key.text {
             b"metadata" => {
                 let found = meta::read(cursor, reader.memory, source, NameRule::Subdomain)?;
+                found.allows(false)?;
                 meta = Some(found.meta);
             }
             b"spec" => spec = Some(reader.spec(cursor)?),
