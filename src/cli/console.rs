@@ -7,7 +7,7 @@ use crate::cluster::{Assumptions, Overlay, edit};
 use crate::diagnostic::{Code, Diagnostic, Severity, SourceMap};
 use crate::engine::Peer;
 use crate::manifest::{
-    GitFile, InputPath, Loaded, RenderError, load_texts, render_chart, render_kustomization,
+    GitFile, InputPath, Known, Loaded, RenderError, load_texts, render_chart, render_kustomization,
 };
 use crate::net::ConnectionSet;
 use crate::policy::Direction;
@@ -50,22 +50,56 @@ pub(super) fn open_any(input: &Input, global: &Global) -> Result<&'static mut Wo
 /// There is one world, and it lasts as long as the program does: to take a large one apart piece by
 /// piece would cost as much as an answer.
 pub(super) fn read(input: &Input, global: &Global) -> Result<&'static mut World, Status> {
-    load_side(input, &[], Vec::new(), None, global)
+    read_parts(input, Parts::default(), global)
 }
 
-/// The same with further inputs and files that are in memory: where `-f` names something, they are applied over
-/// that. `overlay` says what is edited, in place of what the arguments say.
-pub(super) fn load_side(
+/// The same with further parts.
+pub(super) fn read_parts(
     input: &Input,
-    more: &[InputPath],
-    files: Vec<GitFile>,
-    overlay: Option<Overlay>,
+    parts: Parts,
     global: &Global,
 ) -> Result<&'static mut World, Status> {
     let progress = progress(global);
-    let (loaded, overlay) = load_parts(input, more, files, overlay)?;
+    let (loaded, overlay) = load_parts(input, parts, &Known::default())?;
     let world = World::new(loaded, options(input, overlay));
     progress.finish_and_clear();
+    kept(world)
+}
+
+/// What a side is made of beside what the arguments name.
+#[derive(Default)]
+pub(super) struct Parts {
+    /// Further inputs: where `-f` names something, they are applied over that.
+    pub(super) more: Vec<InputPath>,
+    /// The same of files that are in memory.
+    pub(super) files: Vec<GitFile>,
+    /// What is edited, in place of what the arguments say.
+    pub(super) overlay: Option<Overlay>,
+}
+
+/// Loads two sides that are mostly the same. What the first holds is then known, and the arguments and parts of the
+/// second may depend on it.
+pub(super) fn read_sides(
+    (input, parts): (&Input, Parts),
+    second: impl FnOnce(&Known) -> (Input, Parts),
+    global: &Global,
+    known: &mut Known,
+) -> Result<[&'static mut World; 2], Status> {
+    let progress = progress(global);
+    let (before, overlay) = load_parts(input, parts, known)?;
+    known.add(&before);
+    let before = (before, options(input, overlay));
+    let (input, parts) = second(known);
+    let (after, overlay) = load_parts(&input, parts, known)?;
+    let after = (after, options(&input, overlay));
+    let (before, after) =
+        rayon::join(|| World::new(before.0, before.1), || World::new(after.0, after.1));
+    progress.finish_and_clear();
+    Ok([kept(before)?, kept(after)?])
+}
+
+/// Tells of edits that cannot be made, and keeps the world otherwise.
+fn kept(world: World) -> Result<&'static mut World, Status> {
     for error in &world.edit_errors {
         usage_error(&error.message, error.help.as_deref());
     }
@@ -105,13 +139,8 @@ fn rendered(input: &Input) -> Result<Vec<GitFile>, Status> {
 }
 
 /// What a side is made of, with all edits made.
-pub(super) fn load_objects(
-    input: &Input,
-    more: &[InputPath],
-    files: Vec<GitFile>,
-    overlay: Option<Overlay>,
-) -> Result<Loaded, Status> {
-    let (mut loaded, overlay) = load_parts(input, more, files, overlay)?;
+pub(super) fn load_objects(input: &Input, parts: Parts, known: &Known) -> Result<Loaded, Status> {
+    let (mut loaded, overlay) = load_parts(input, parts, known)?;
     let Options { assumptions, .. } = options(input, overlay.clone());
     let resources = std::mem::take(&mut loaded.resources);
     loaded.resources = edit(resources, &loaded.applied, &overlay, &assumptions).0;
@@ -121,9 +150,8 @@ pub(super) fn load_objects(
 
 fn load_parts(
     input: &Input,
-    more: &[InputPath],
-    files: Vec<GitFile>,
-    overlay: Option<Overlay>,
+    Parts { more, files, overlay }: Parts,
+    known: &Known,
 ) -> Result<(Loaded, Overlay), Status> {
     let edited = overlay.is_none();
     let overlay = match overlay {
@@ -134,9 +162,9 @@ fn load_parts(
         input.filename.iter().map(|text| text.as_str().into()).collect();
     let mut over: Vec<InputPath> = Vec::new();
     if paths.is_empty() && input.kustomize.is_empty() && input.helm.is_empty() {
-        paths.extend(more.iter().cloned());
+        paths.extend(more);
     } else {
-        over.extend(more.iter().cloned());
+        over.extend(more);
     }
     if edited {
         over.extend(input.overlay.apply.iter().map(|text| InputPath::from(text.as_str())));
@@ -146,8 +174,8 @@ fn load_parts(
     let alone = input.filename.is_empty() && rendered.is_empty();
     let files = if alone { [files, Vec::new()] } else { [rendered, files] };
     let loaded = match STDIN.get() {
-        Some(bytes) => load_texts(&paths, &over, files, &mut bytes.as_slice()),
-        None => load_texts(&paths, &over, files, &mut io::stdin()),
+        Some(bytes) => load_texts(&paths, &over, files, &mut bytes.as_slice(), known),
+        None => load_texts(&paths, &over, files, &mut io::stdin(), known),
     };
     Ok((loaded, overlay))
 }

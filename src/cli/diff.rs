@@ -2,14 +2,15 @@
 
 use super::Status;
 use super::args::{CniArg, DiffArgs, DiffFormat, FailOn, Global, Input};
-use super::console;
+use super::console::{self, Parts};
 use crate::analysis::{
-    Diff, DiffRow, RowTurn, Stage, Turn, World, WorldDiffRow, cni_diff, diff, relabelled, rollout,
+    Diff, DiffRow, RowTurn, Stage, Turn, WorldDiffRow, cni_diff, diff, relabelled, rollout,
 };
 use crate::cluster::{ObjectName, Overlay};
 use crate::enforcement::Cni;
 use crate::manifest::{
-    GitFile, InputPath, Loaded, RenderError, Resource, git_files, git_has, git_range, render_folder,
+    GitFile, InputPath, Known, Loaded, RenderError, Resource, git_files, git_has, git_range,
+    render_folder,
 };
 use crate::render::{self, SideNames};
 use std::collections::BTreeSet;
@@ -135,61 +136,47 @@ fn revisions(range: &str, args: &DiffArgs) -> Result<([Side; 2], SideNames), Str
     Ok(([first, second], SideNames { before, after, revisions: true }))
 }
 
-/// Loads one side.
-fn side(
-    args: &DiffArgs,
-    own: &Side,
-    cni: Option<&Cni>,
-    global: &Global,
-) -> Result<&'static mut World, Status> {
-    let (more, files, overlay) = parts(own);
-    console::load_side(&input_of(args, cni), &more, files, overlay, global)
-}
-
+/// The arguments of one side.
 fn input_of(args: &DiffArgs, cni: Option<&Cni>) -> Input {
     let cni = cni.cloned().map(Into::into).or(args.input.cni.clone());
     Input { cni, ..args.input.clone() }
 }
 
-/// What a side adds to what `-f` names: inputs, files, and the edits in place of those that were asked for.
-fn parts(own: &Side) -> (Vec<InputPath>, Vec<GitFile>, Option<Overlay>) {
+/// What a side adds to what `-f` names.
+fn parts(own: &Side) -> Parts {
     match own {
-        Side::AsIs => (Vec::new(), Vec::new(), Some(Overlay::default())),
-        Side::AsItWouldBe => (Vec::new(), Vec::new(), None),
-        Side::Path(path) => (vec![path.clone()], Vec::new(), None),
-        Side::Tree(paths) => (paths.clone(), Vec::new(), None),
-        Side::Files(files) => (Vec::new(), files.clone(), None),
+        Side::AsIs => Parts { overlay: Some(Overlay::default()), ..Parts::default() },
+        Side::AsItWouldBe => Parts::default(),
+        Side::Path(path) => Parts { more: vec![path.clone()], ..Parts::default() },
+        Side::Tree(paths) => Parts { more: paths.clone(), ..Parts::default() },
+        Side::Files(files) => Parts { files: files.clone(), ..Parts::default() },
     }
 }
 
 /// The objects of a side once more, with all edits made.
-fn reload(args: &DiffArgs, own: &Side, cni: Option<&Cni>) -> Option<Loaded> {
-    let input = input_of(args, cni);
-    let (more, files, overlay) = parts(own);
-    console::load_objects(&input, &more, files, overlay).ok()
+fn reload(args: &DiffArgs, own: &Side, cni: Option<&Cni>, known: &Known) -> Option<Loaded> {
+    console::load_objects(&input_of(args, cni), parts(own), known).ok()
 }
 
 /// Objects that the first side has and the second has no more, where both are applied over what `-f` names and
 /// that has them as well: the change takes them away there, too.
-fn left_behind(args: &DiffArgs, sides: &[Side; 2]) -> BTreeSet<Named> {
+fn left_behind(args: &DiffArgs, sides: &[Side; 2], known: &Known) -> BTreeSet<Named> {
     if args.input.filename.is_empty() || matches!(sides, [Side::AsIs, _]) {
         return BTreeSet::new();
     }
-    let names = |input: &Input, more: &[InputPath], files: Vec<GitFile>| -> BTreeSet<Named> {
-        let loaded = console::load_objects(input, more, files, Some(Overlay::default()));
+    let names = |input: &Input, parts: Parts| -> BTreeSet<Named> {
+        let parts = Parts { overlay: Some(Overlay::default()), ..parts };
+        let loaded = console::load_objects(input, parts, known);
         loaded.map(|own| own.resources.iter().map(Named::of).collect()).unwrap_or_default()
     };
     let alone = Input { filename: Vec::new(), ..args.input.clone() };
-    let of_side = |own: &Side| {
-        let (more, files, _) = parts(own);
-        names(&alone, &more, files)
-    };
+    let of_side = |own: &Side| names(&alone, parts(own));
     let gone: BTreeSet<Named> =
         of_side(&sides[0]).difference(&of_side(&sides[1])).cloned().collect();
     if gone.is_empty() {
         return gone;
     }
-    let base = names(&args.input, &[], Vec::new());
+    let base = names(&args.input, Parts::default());
     gone.intersection(&base).cloned().collect()
 }
 
@@ -224,15 +211,22 @@ impl fmt::Display for Named {
 }
 
 fn compare(args: &DiffArgs, global: &Global, sides: &[Side; 2], names: &SideNames) -> Status {
-    let before = match side(args, &sides[0], None, global) {
-        Ok(world) => world,
-        Err(status) => return status,
-    };
-    let left = left_behind(args, sides);
+    // Most of the second side stands in the first one, too. To take it apart at the end would cost more than it is.
+    let known = Box::leak(Box::new(Known::default()));
+    let mut left = BTreeSet::new();
     let mut second = args.clone();
-    second.input.overlay.delete.extend(left.iter().filter_map(Named::object));
-    let after = match side(&second, &sides[1], args.to_cni.as_ref(), global) {
-        Ok(world) => world,
+    let worlds = console::read_sides(
+        (&input_of(args, None), parts(&sides[0])),
+        |known| {
+            left = left_behind(args, sides, known);
+            second.input.overlay.delete.extend(left.iter().filter_map(Named::object));
+            (input_of(&second, args.to_cni.as_ref()), parts(&sides[1]))
+        },
+        global,
+        known,
+    );
+    let [before, after] = match worlds {
+        Ok(worlds) => worlds,
         Err(status) => return status,
     };
     if !console::report_sides(before, after, names, global) {
@@ -250,7 +244,8 @@ fn compare(args: &DiffArgs, global: &Global, sides: &[Side; 2], names: &SideName
     let changed = relabelled(before, after);
     if !changed.is_empty() {
         let again = [(args, &sides[0], None), (&second, &sides[1], args.to_cni.as_ref())];
-        if let [Some(old), Some(new)] = again.map(|(args, own, cni)| reload(args, own, cni)) {
+        if let [Some(old), Some(new)] = again.map(|(args, own, cni)| reload(args, own, cni, known))
+        {
             let (before, after) =
                 (Stage { world: before, loaded: &old }, Stage { world: after, loaded: &new });
             found.breaks = rollout(before, after, &changed);

@@ -294,7 +294,8 @@ fn change(
     format: GraphFormat,
     title: String,
 ) -> Status {
-    let before = console::load_side(&args.input, &[], Vec::new(), Some(Overlay::default()), global);
+    let as_is = console::Parts { overlay: Some(Overlay::default()), ..console::Parts::default() };
+    let before = console::read_parts(&args.input, as_is, global);
     let before = match before {
         Ok(world) => world,
         Err(status) => return status,

@@ -149,6 +149,11 @@ impl Source {
         (*self.bytes).as_ref()
     }
 
+    /// The same, to be kept.
+    pub fn shared(&self) -> &Bytes {
+        &self.bytes
+    }
+
     /// A part of the text, if it is one.
     pub fn slice(&self, start: usize, end: usize) -> Option<&str> {
         std::str::from_utf8(self.bytes().get(start..end)?).ok()

@@ -2,6 +2,7 @@
 
 use super::item::{Collected, Reason, SetAside};
 use super::json::JsonReader;
+use super::known::Known;
 use super::kustomize::{self, Kustomization};
 use super::node::Node;
 use super::{kubectl, object, text, yaml};
@@ -58,10 +59,10 @@ pub(super) struct PieceResult {
 }
 
 /// Reads a file, whose text is the source `id`.
-pub(super) fn read(file: RawFile, id: SourceId, readers: Readers) -> FileRead {
+pub(super) fn read(file: RawFile, id: SourceId, readers: Readers, known: &Known) -> FileRead {
     let RawFile { path, bytes } = file;
     if readers == Readers::Both
-        && let Some(chunks) = kubectl::list(id, (*bytes).as_ref())
+        && let Some(chunks) = kubectl::list(id, (*bytes).as_ref(), known)
     {
         let pieces = chunks.into_iter();
         let pieces = pieces.map(|collected| PieceResult { collected, ..PieceResult::default() });
@@ -80,9 +81,10 @@ pub(super) fn read(file: RawFile, id: SourceId, readers: Readers) -> FileRead {
     let mut read = FileRead { path, bytes, replaced_at, pieces: Vec::new(), printed: false };
     let text = read.text();
     let name = read.path.file_name().map(|name| name.to_string_lossy().into_owned());
-    let json = text.trim_start().starts_with('{').then(|| read_json(id, text, readers)).flatten();
+    let json =
+        text.trim_start().starts_with('{').then(|| read_json(id, text, readers, known)).flatten();
     read.pieces =
-        json.unwrap_or_else(|| read_yaml(id, 0, text, &name.unwrap_or_default(), readers));
+        json.unwrap_or_else(|| read_yaml(id, 0, text, &name.unwrap_or_default(), (readers, known)));
     read
 }
 
@@ -92,7 +94,7 @@ fn read_yaml(
     base: usize,
     text: &str,
     name: &str,
-    readers: Readers,
+    (readers, known): (Readers, &Known),
 ) -> Vec<PieceResult> {
     let offset = |at: usize| u32::try_from(base + at).unwrap_or(u32::MAX);
     let (pieces, bad_separators) = text::pieces(&text[base..]);
@@ -104,7 +106,7 @@ fn read_yaml(
             let mut result = PieceResult::default();
             let range = at..at + piece.text.len();
             if readers == Readers::Both
-                && let Some(resource) = kubectl::document(id, text.as_bytes(), range)
+                && let Some(resource) = kubectl::document(id, text.as_bytes(), range, known)
             {
                 result.collected.used.push(resource);
                 return result;
@@ -159,7 +161,12 @@ fn take(result: &mut PieceResult, node: &Node, file_name: &str) {
 }
 
 /// Reads a file as JSON; `None` if it is to be tried as YAML.
-fn read_json(id: SourceId, text: &str, readers: Readers) -> Option<Vec<PieceResult>> {
+fn read_json(
+    id: SourceId,
+    text: &str,
+    readers: Readers,
+    known: &Known,
+) -> Option<Vec<PieceResult>> {
     let mut reader = JsonReader::new(id, text);
     let mut results: Vec<PieceResult> = Vec::new();
     loop {
@@ -179,7 +186,7 @@ fn read_json(id: SourceId, text: &str, readers: Readers) -> Option<Vec<PieceResu
                     if results.is_empty() {
                         return None;
                     }
-                    results.extend(read_yaml(id, start, text, "", readers));
+                    results.extend(read_yaml(id, start, text, "", (readers, known)));
                     return Some(results);
                 }
                 let mut result = PieceResult::default();

@@ -4,6 +4,7 @@ use super::clue::Clue;
 use super::discover::{self, InputPath, Unread};
 use super::file::{self, FileRead, RawFile, Readers};
 use super::item::{Reason, SetAside};
+use super::known::Known;
 use super::kustomize;
 use super::resource::Resource;
 use super::template::{self, TemplateFile};
@@ -51,15 +52,17 @@ pub fn load(inputs: &[InputPath], stdin: &mut dyn Read) -> Loaded {
 
 /// The same, with further inputs whose objects are to be applied over the others'.
 pub fn load_over(inputs: &[InputPath], over: &[InputPath], stdin: &mut dyn Read) -> Loaded {
-    load_texts(inputs, over, [Vec::new(), Vec::new()], stdin)
+    load_texts(inputs, over, [Vec::new(), Vec::new()], stdin, &Known::default())
 }
 
-/// The same, with files that are in memory already: beside the inputs, and to be applied over them.
+/// The same, with files that are in memory already: beside the inputs, and to be applied over them. What is
+/// known need not be read again: it makes no difference but to the time.
 pub fn load_texts(
     inputs: &[InputPath],
     over: &[InputPath],
     more: [Vec<(PathBuf, Vec<u8>)>; 2],
     stdin: &mut dyn Read,
+    known: &Known,
 ) -> Loaded {
     let mut diagnostics = Vec::new();
     let mut unread = Vec::new();
@@ -101,7 +104,7 @@ pub fn load_texts(
         }
         is_applied.resize(texts.len(), at >= first_applied);
     }
-    let mut loaded = assemble(texts, Readers::Both, diagnostics, unread.is_empty());
+    let mut loaded = assemble(texts, (Readers::Both, known), diagnostics, unread.is_empty());
     let ids = loaded.sources.ids().zip(is_applied);
     loaded.applied = ids.filter(|(_, applied)| *applied).map(|(id, _)| id).collect();
     for Unread { path, diagnostic } in unread {
@@ -137,7 +140,7 @@ pub fn load_text(name: &str, bytes: &[u8]) -> Loaded {
 pub fn load_text_by(readers: Readers, name: &str, bytes: &[u8]) -> Loaded {
     let mut diagnostics = Vec::new();
     let text = raw_file(name.into(), Arc::new(bytes.to_vec()), &mut diagnostics);
-    assemble(Vec::from_iter(text), readers, diagnostics, true)
+    assemble(Vec::from_iter(text), (readers, &Known::default()), diagnostics, true)
 }
 
 fn raw_file(path: PathBuf, bytes: Bytes, diagnostics: &mut Vec<Diagnostic>) -> Option<RawFile> {
@@ -157,7 +160,7 @@ fn raw_file(path: PathBuf, bytes: Bytes, diagnostics: &mut Vec<Diagnostic>) -> O
 /// `complete` says that nothing is known to be missing.
 fn assemble(
     files: Vec<RawFile>,
-    readers: Readers,
+    (readers, known): (Readers, &Known),
     diagnostics: Vec<Diagnostic>,
     complete: bool,
 ) -> Loaded {
@@ -166,8 +169,11 @@ fn assemble(
         .iter()
         .map(|file| loaded.sources.add(file.path.to_string_lossy().into(), Arc::clone(&file.bytes)))
         .collect();
-    let mut files: Vec<FileRead> =
-        files.into_par_iter().zip(&ids).map(|(file, &id)| file::read(file, id, readers)).collect();
+    let mut files: Vec<FileRead> = files
+        .into_par_iter()
+        .zip(&ids)
+        .map(|(file, &id)| file::read(file, id, readers, known))
+        .collect();
     let patches = patch_files(&files);
     let paths: Vec<PathBuf> = files.iter().map(|file| normal(&file.path)).collect();
     let mut templates = Vec::new();

@@ -22,6 +22,7 @@ mod git;
 mod item;
 mod json;
 mod kinds;
+mod known;
 mod kubectl;
 mod kustomize;
 mod load;
@@ -51,6 +52,7 @@ pub use documents::{files_below, files_matching, write_text};
 pub use file::Readers;
 pub use git::{GitError, GitFile, git_files, git_has, git_range};
 pub use item::{Reason, SetAside};
+pub use known::Known;
 pub use load::{Loaded, load, load_over, load_text, load_text_by, load_texts, read_text};
 pub(crate) use node::{Node, Value};
 pub use ordered::{

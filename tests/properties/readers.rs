@@ -2,7 +2,9 @@
 
 use super::clusters::Random;
 use kubereach::diagnostic::{Code, Severity};
-use kubereach::manifest::{Digest, Loaded, Readers, digest, load_text_by};
+use kubereach::manifest::{
+    Digest, Known, Loaded, Readers, digest, load_text, load_text_by, load_texts,
+};
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -57,6 +59,16 @@ const LINES: [&str; 22] = [
     "labels:",
     "x: y: z",
 ];
+
+/// The objects of [`KEPT`] as documents of their own.
+fn documents() -> String {
+    let items = KEPT.lines().skip(2).take_while(|line| !line.starts_with("kind: "));
+    let lines = items.map(|line| match line.strip_prefix("- ") {
+        Some(first) => format!("---\n{first}\n"),
+        None => format!("{}\n", line.strip_prefix("  ").unwrap_or(line)),
+    });
+    lines.collect()
+}
 
 struct Dump {
     lines: Vec<(String, bool)>,
@@ -233,4 +245,37 @@ fn a_missing_comma_is_seen_before_every_item() {
         assert!(loaded.errors() > 0, "{}", &text[at.saturating_sub(80)..at + 30]);
         assert!(loaded.resources.is_empty());
     }
+}
+
+/// What is known of another text changes nothing of what is read: neither of a text that is nearly the same, nor of
+/// its places.
+#[test]
+fn what_is_known_is_read_alike() {
+    let (kept_json, documents) = (kept_json(), documents());
+    let bases = [YAML, JSON, KEPT, &kept_json, &documents];
+    let known: Vec<Known> = bases
+        .iter()
+        .map(|base| {
+            let text = Dump::new(base).text();
+            let mut known = Known::default();
+            known.add(&load_text("first", text.as_bytes()));
+            assert!(!known.is_empty());
+            known
+        })
+        .collect();
+    (0..2_000_u64).into_par_iter().for_each(|seed| {
+        let r = &mut Random::new(seed);
+        let at = r.below(bases.len());
+        let mut dump = Dump::new(bases[at]);
+        for _ in 0..r.below(3) {
+            dump.tamper(r);
+        }
+        let text = dump.text().into_bytes();
+        let read = |known: &Known| {
+            let files = [vec![("second".into(), text.clone())], Vec::new()];
+            said(load_texts(&[], &[], files, &mut std::io::empty(), known))
+        };
+        let (alone, beside) = (read(&Known::default()), read(&known[at]));
+        assert!(alone == beside, "seed {seed}:\n{}", first_difference(&alone, &beside));
+    });
 }

@@ -8,7 +8,7 @@ use crate::analysis::world::{Basis, Options, World};
 use crate::cluster::{Assumptions, Overlay};
 use crate::diagnostic::{Diagnostic, SourceMap};
 use crate::manifest::{
-    InputPath, files_below, files_matching, is_test_file, load_texts, read_text,
+    InputPath, Known, files_below, files_matching, is_test_file, load_texts, read_text,
 };
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -372,7 +372,13 @@ impl Job<'_> {
             return Done { error: Some(error.clone()), failed: true, ..done };
         }
         let files = [given.files.clone(), Vec::new()];
-        let loaded = load_texts(&self.inputs, &self.apply, files, &mut given.stdin.as_slice());
+        let loaded = load_texts(
+            &self.inputs,
+            &self.apply,
+            files,
+            &mut given.stdin.as_slice(),
+            &Known::default(),
+        );
         let world_options = Options {
             assumptions: self.assumptions.clone(),
             overlay: self.overlay.clone(),

@@ -2,6 +2,7 @@
 
 use super::super::item::Collected;
 use super::super::json::JsonReader;
+use super::super::known::{Course, Known};
 use super::super::resource::Resource;
 use super::super::{object, yaml as full};
 use super::cursor::{Cursor, starts_with};
@@ -43,6 +44,14 @@ impl Format {
         }
     }
 
+    /// Where in an item its object starts.
+    fn indent(self) -> usize {
+        match self {
+            Self::Yaml => 2,
+            Self::Json => 8,
+        }
+    }
+
     /// How an item starts.
     fn opening(self) -> &'static [u8] {
         match self {
@@ -54,7 +63,11 @@ impl Format {
 
 /// Reads what `kubectl get -o yaml` or `-o json` prints of several objects, or `None` if the text is
 /// anything else: then the full reader has to read all of it.
-pub(in crate::manifest) fn list(source: SourceId, text: &[u8]) -> Option<Vec<Collected>> {
+pub(in crate::manifest) fn list(
+    source: SourceId,
+    text: &[u8],
+    known: &Known,
+) -> Option<Vec<Collected>> {
     let format = [Format::Yaml, Format::Json].into_iter().find(|f| text.starts_with(f.head()))?;
     let tail = format.tails().into_iter().find(|tail| text.ends_with(tail))?;
     let body = format.head().len()..text.len() - tail.len();
@@ -66,7 +79,7 @@ pub(in crate::manifest) fn list(source: SourceId, text: &[u8]) -> Option<Vec<Col
     let end = body.end;
     let read = |range: Range<usize>| {
         let last = range.end == end;
-        Chunk { source, text: &text[..range.end], format, start: range.start, last }.read()
+        Chunk { source, text: &text[..range.end], format, start: range.start, last, known }.read()
     };
     chunks.into_par_iter().map(read).collect()
 }
@@ -104,6 +117,7 @@ struct Chunk<'t> {
     start: usize,
     /// It holds the last item of the list.
     last: bool,
+    known: &'t Known,
 }
 
 impl<'t> Chunk<'t> {
@@ -112,18 +126,19 @@ impl<'t> Chunk<'t> {
         let mut memory = Memory::default();
         let opening = [b"\n", self.format.opening()].concat();
         let finder = memmem::Finder::new(&opening);
-        let clean = is_clean(&self.text[self.start..]);
+        let mut course = Course::default();
+        // What is known need not be looked at.
+        let clean = self.known.is_empty() && is_clean(&self.text[self.start..]);
         let mut at = self.start;
         while at < self.text.len() {
             if !starts_with(self.text, at, self.format.opening()) {
                 return None;
             }
             let next = || finder.find(&self.text[at..]).map_or(self.text.len(), |end| at + end + 1);
-            let fast = if clean || is_clean(&self.text[at..next()]) {
-                self.item(at, &mut memory)
-            } else {
-                None
-            };
+            let fast = self.known_item(at, &mut course).or_else(|| {
+                let clean = clean || is_clean(&self.text[at..next()]);
+                clean.then(|| self.item(at, &mut memory))?
+            });
             at = if let Some((resource, end)) = fast {
                 out.used.push(resource);
                 end
@@ -136,23 +151,39 @@ impl<'t> Chunk<'t> {
         Some(out)
     }
 
+    /// An item that was read already, with the place of the next one.
+    fn known_item(&self, at: usize, course: &mut Course) -> Option<(Resource, usize)> {
+        let start = at + self.format.indent();
+        let (resource, end) = self.known.find(self.source, self.text, start, course)?;
+        let end = end
+            + match self.format {
+                Format::Yaml => usize::from(self.text.get(end) == Some(&b'\n')),
+                Format::Json => self.separator(end)?.len(),
+            };
+        self.ends_at(end).then_some((resource, end))
+    }
+
+    /// Whether the list, or an item, begins or ends at a place.
+    fn ends_at(&self, at: usize) -> bool {
+        at == self.text.len() || starts_with(self.text, at, self.format.opening())
+    }
+
     /// Reads one item if it is of the usual form; with the place of the next one.
     fn item(&self, at: usize, memory: &mut Memory<'t>) -> Option<(Resource, usize)> {
         let (resource, end) = match self.format {
             Format::Yaml => {
-                let mut cursor = Yaml::new(self.text, at + 2, 2);
+                let mut cursor = Yaml::new(self.text, at + self.format.indent(), 2);
                 let resource = super::object(&mut cursor, memory, self.source).ok()?;
                 (resource, cursor.position())
             }
             Format::Json => {
-                let mut cursor = Json::new(self.text, at + 8, 8);
+                let mut cursor = Json::new(self.text, at + self.format.indent(), 8);
                 let resource = super::object(&mut cursor, memory, self.source).ok()?;
                 let separator = self.separator(cursor.position())?;
                 (resource, cursor.position() + separator.len())
             }
         };
-        let next = end == self.text.len() || starts_with(self.text, end, self.format.opening());
-        next.then_some((resource, end))
+        self.ends_at(end).then_some((resource, end))
     }
 
     /// What stands between two items of JSON, or after the last one.
@@ -213,8 +244,14 @@ pub(in crate::manifest) fn document(
     source: SourceId,
     text: &[u8],
     range: Range<usize>,
+    known: &Known,
 ) -> Option<Resource> {
     let piece = text.get(range.clone())?;
+    if let Some((resource, end)) = known.find(source, text, range.start, &mut Course::default())
+        && matches!(text.get(end..range.end), Some(b"" | b"\n"))
+    {
+        return Some(resource);
+    }
     if !piece.starts_with(b"apiVersion: ") || !is_clean(piece) {
         return None;
     }

@@ -1,0 +1,170 @@
+//! Objects that were read already, for a text in which most of them stand again.
+//!
+//! Two dumps of one cluster are nearly the same text. An object that stands in the second one byte by byte as in
+//! the first says the same there: to compare the bytes takes a fraction of reading them.
+
+use super::load::Loaded;
+use super::resource::{Digest, LabelSelector, PeerSelects, Resource};
+use crate::diagnostic::{Bytes, SourceId, Span};
+use rayon::prelude::*;
+use rustc_hash::{FxHashMap, FxHasher};
+use std::hash::Hasher;
+use std::sync::Arc;
+
+/// Objects by their text.
+#[derive(Default)]
+pub struct Known {
+    texts: Vec<Bytes>,
+    objects: Vec<Object>,
+    /// The last object whose text begins so.
+    by_head: FxHashMap<u64, u32>,
+}
+
+struct Object {
+    /// Where its text stands.
+    text: usize,
+    span: Span,
+    resource: Resource,
+    /// The last object before it whose text begins with the same bytes.
+    before: Option<u32>,
+}
+
+/// How many bytes of a text it is looked up by.
+const HEAD: usize = 256;
+/// How many objects are compared with a text at most: of those that begin alike, and of those that are next.
+const MOST_TRIED: usize = 8;
+
+/// Where a reader is among the objects, which mostly stand in the same order.
+#[derive(Default)]
+pub(super) struct Course {
+    next: usize,
+    /// How many texts in a row were not found.
+    missed: usize,
+}
+
+impl Known {
+    /// Remembers what was read, of objects that were read from their own bytes alone.
+    pub fn add(&mut self, loaded: &Loaded) {
+        let first = self.texts.len();
+        let ids: Vec<SourceId> = loaded.sources.ids().collect();
+        let sources = ids.iter().filter_map(|id| loaded.sources.source(*id));
+        self.texts.extend(sources.map(|source| Arc::clone(source.shared())));
+        let texts = &self.texts;
+        let each = loaded.resources.par_iter().filter_map(|resource| {
+            let Digest::Of(span) = resource.meta().digest else { return None };
+            let text = first + ids.binary_search(&span.source).ok()?;
+            let mut resource = resource.clone();
+            every_span(&mut resource, &mut |_| Some(()))?;
+            let head = head(text_of(texts, text, span)?);
+            Some((head, Object { text, span, resource, before: None }))
+        });
+        let found: Vec<(Option<u64>, Object)> = each.collect();
+        self.objects.reserve(found.len());
+        self.by_head.reserve(found.len());
+        for (head, object) in found {
+            let at = u32::try_from(self.objects.len()).ok();
+            let before = head.zip(at).and_then(|(head, at)| self.by_head.insert(head, at));
+            self.objects.push(Object { before, ..object });
+        }
+    }
+
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.objects.is_empty()
+    }
+
+    /// The object whose text begins at `at` of a source, as it stands there, with where it ends.
+    pub(super) fn find(
+        &self,
+        source: SourceId,
+        text: &[u8],
+        at: usize,
+        course: &mut Course,
+    ) -> Option<(Resource, usize)> {
+        if self.is_empty() {
+            return None;
+        }
+        let rest = text.get(at..)?;
+        let is_it = |place: &usize| {
+            let object = self.objects.get(*place);
+            let own = object.and_then(|own| text_of(&self.texts, own.text, own.span));
+            own.is_some_and(|own| rest.starts_with(own))
+        };
+        // What was not found is new, or another version of what stands there.
+        let ahead = course.next..=course.next + (course.missed + 1).min(MOST_TRIED);
+        let alike = || {
+            let first = head(rest).and_then(|head| self.by_head.get(&head).copied());
+            let before = |&place: &u32| self.objects.get(place as usize)?.before;
+            let all = std::iter::successors(first, before).take(MOST_TRIED);
+            all.map(|place| place as usize).find(is_it)
+        };
+        let Some(found) = ahead.into_iter().find(is_it).or_else(alike) else {
+            course.missed += 1;
+            return None;
+        };
+        *course = Course { next: found + 1, missed: 0 };
+        let Object { span, resource, .. } = self.objects.get(found)?;
+        let mut resource = resource.clone();
+        let by = i64::try_from(at).ok()? - i64::from(span.start);
+        let is_moved = every_span(&mut resource, &mut |span| {
+            let place = |old: u32| u32::try_from(i64::from(old) + by).ok();
+            let (start, end) = place(span.start).zip(place(span.end))?;
+            *span = Span::new(source, start, end);
+            Some(())
+        });
+        is_moved?;
+        Some((resource, at + (span.end - span.start) as usize))
+    }
+}
+
+fn text_of(texts: &[Bytes], text: usize, span: Span) -> Option<&[u8]> {
+    (**texts.get(text)?).as_ref().get(span.start as usize..span.end as usize)
+}
+
+fn head(text: &[u8]) -> Option<u64> {
+    let mut hasher = FxHasher::default();
+    hasher.write(text.get(..HEAD)?);
+    Some(hasher.finish())
+}
+
+/// Calls `each` with every span of an object of a kind that dumps are full of. `None` of another kind, or if
+/// `each` says so.
+fn every_span(
+    resource: &mut Resource,
+    each: &mut impl FnMut(&mut Span) -> Option<()>,
+) -> Option<()> {
+    let meta = resource.meta_mut();
+    each(&mut meta.span)?;
+    if let Digest::Of(span) = &mut meta.digest {
+        each(span)?;
+    }
+    let policy = match resource {
+        Resource::Namespace(_) | Resource::Pod(_) => return Some(()),
+        Resource::NetworkPolicy(policy) => policy,
+        _ => return None,
+    };
+    selector(&mut policy.pod_selector, each)?;
+    if let Some(types) = &mut policy.policy_types {
+        each(types)?;
+    }
+    for rule in policy.ingress.iter_mut().chain(&mut policy.egress) {
+        each(&mut rule.span)?;
+        for peer in &mut rule.peers {
+            each(&mut peer.span)?;
+            if let PeerSelects::Pods { namespaces, pods } = &mut peer.selects {
+                for own in namespaces.iter_mut().chain(pods) {
+                    selector(own, each)?;
+                }
+            }
+        }
+        for port in &mut rule.ports {
+            each(&mut port.span)?;
+        }
+    }
+    Some(())
+}
+
+fn selector(own: &mut LabelSelector, each: &mut impl FnMut(&mut Span) -> Option<()>) -> Option<()> {
+    each(&mut own.span)?;
+    own.requirements.iter_mut().try_for_each(|requirement| each(&mut requirement.span))
+}
