@@ -151,20 +151,36 @@ pub struct Lister<'w, 'm, 'a> {
     workloads: Vec<Range<usize>>,
 }
 
+/// Two parts of workloads, by their places among all of them, and what policies say of these.
+pub(super) struct Pair {
+    pub(super) own: usize,
+    pub(super) other: usize,
+    pub(super) said: Said,
+}
+
 impl<'w, 'm, 'a> Lister<'w, 'm, 'a> {
     /// Prepares a list.
     pub fn new(world: &'w World, model: &'m Model<'a>, filter: &'w Filter) -> Self {
-        Self::beside(world, model, None, filter)
+        Self::of(world, Pairs::new(model, world.options.family, filter.open), model, filter)
     }
 
-    /// The same of a list that is compared with that of another model.
+    /// The same of a list that is compared with that of another model, of so many workloads.
     pub(super) fn beside(
         world: &'w World,
+        [model, other]: [&'m Model<'a>; 2],
+        filter: &'w Filter,
+        asked: usize,
+    ) -> Self {
+        let pairs = Pairs::beside(model, Some(other), world.options.family, filter.open, asked);
+        Self::of(world, pairs, model, filter)
+    }
+
+    fn of(
+        world: &'w World,
+        pairs: Pairs<'m, 'a>,
         model: &'m Model<'a>,
-        other: Option<&Model<'_>>,
         filter: &'w Filter,
     ) -> Self {
-        let pairs = Pairs::beside(model, other, world.options.family, filter.open);
         let id = |node: &GraphNode| match node {
             GraphNode::Workload { workload, .. } => Some(*workload),
             GraphNode::Nodes(_) | GraphNode::External(_) | GraphNode::Names(_) => None,
@@ -224,19 +240,45 @@ impl<'w, 'm, 'a> Lister<'w, 'm, 'a> {
     /// The rows of one workload as a source (egress) or as a destination, its parts and those of the other end
     /// one by one.
     pub fn rows_of(&self, id: WorkloadId, direction: Direction) -> Vec<Row> {
-        let own = |parts: &&Range<usize>| match self.pairs.workloads.get(parts.start) {
-            Some(GraphNode::Workload { workload, .. }) => *workload == id,
-            _ => false,
-        };
-        let at =
-            self.workloads.partition_point(|parts| match self.pairs.workloads.get(parts.start) {
-                Some(GraphNode::Workload { workload, .. }) => *workload < id,
-                _ => false,
-            });
-        let Some(parts) = self.workloads.get(at).filter(own) else { return Vec::new() };
-        let mut rows = self.between(parts, direction);
-        rows.extend(self.outside(parts, direction));
+        let mut rows = self.rows(&self.pairs_of(id, direction), direction);
+        rows.extend(self.outside_of(id, direction));
         rows
+    }
+
+    /// What such rows with other workloads are made of.
+    pub(super) fn pairs_of(&self, id: WorkloadId, direction: Direction) -> Vec<Pair> {
+        self.parts_of(id).map(|parts| self.pairs_between(parts, direction)).unwrap_or_default()
+    }
+
+    /// The rows of such pairs.
+    pub(super) fn rows(&self, pairs: &[Pair], direction: Direction) -> Vec<Row> {
+        let nodes = &self.pairs.workloads;
+        let row =
+            |pair: &Pair| self.row(&nodes[pair.own], &nodes[pair.other], direction, &pair.said);
+        pairs.iter().filter_map(row).collect()
+    }
+
+    /// The rows of a workload with what is no workload.
+    pub(super) fn outside_of(&self, id: WorkloadId, direction: Direction) -> Vec<Row> {
+        self.parts_of(id).map(|parts| self.outside(parts, direction)).unwrap_or_default()
+    }
+
+    /// By place in a pair: the workload that stands there, if all of it does.
+    pub(super) fn whole_workloads(&self) -> impl Iterator<Item = Option<WorkloadId>> {
+        self.pairs.workloads.iter().map(|node| match node {
+            GraphNode::Workload { workload, partial: false, .. } => Some(*workload),
+            _ => None,
+        })
+    }
+
+    /// The parts of a workload, by their places among the pairs' workloads.
+    fn parts_of(&self, id: WorkloadId) -> Option<&Range<usize>> {
+        let of = |parts: &Range<usize>| match self.pairs.workloads.get(parts.start) {
+            Some(GraphNode::Workload { workload, .. }) => Some(*workload),
+            _ => None,
+        };
+        let at = self.workloads.partition_point(|parts| of(parts).is_some_and(|own| own < id));
+        self.workloads.get(at).filter(|parts| of(parts) == Some(id))
     }
 
     /// Hands out all rows, ordered by source, then destination: `each` is given those of one source, in
@@ -320,16 +362,15 @@ impl<'w, 'm, 'a> Lister<'w, 'm, 'a> {
 
     /// Rows from the parts of a workload to other workloads (`direction` is egress), or to it.
     fn between(&self, parts: &Range<usize>, direction: Direction) -> Vec<Row> {
-        let nodes = &self.pairs.workloads;
-        parts
-            .clone()
-            .flat_map(|at| {
-                let others = self.pairs.workloads_of(at, direction).into_iter();
-                others.filter_map(move |(to, said)| {
-                    self.row(&nodes[at], &nodes[to], direction, &said)
-                })
-            })
-            .collect()
+        self.rows(&self.pairs_between(parts, direction), direction)
+    }
+
+    fn pairs_between(&self, parts: &Range<usize>, direction: Direction) -> Vec<Pair> {
+        let of = |own: usize| {
+            let others = self.pairs.workloads_of(own, direction).into_iter();
+            others.map(move |(other, said)| Pair { own, other, said })
+        };
+        parts.clone().flat_map(of).collect()
     }
 
     /// The same between the parts of a workload and what is outside.

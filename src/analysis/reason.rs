@@ -124,7 +124,9 @@ pub(super) fn reasons(words: Words<'_>, trace: &Trace, from: &str, to: &str) -> 
         None => told(trace)
             .map(|direction| {
                 let (end, other) = ends(direction.direction, from, to);
-                one(words, trace, direction, end, other)
+                let hints = near_hints(words, &trace.flow, direction, end, other, Detail::Brief);
+                let nearest = hints.into_iter().next();
+                Reason { nearest, ..reason(words, trace.flow.family, direction, end, other) }
             })
             .collect(),
     }
@@ -144,7 +146,14 @@ pub(super) fn told(trace: &Trace) -> impl Iterator<Item = &DirectionTrace> {
     trace.directions.iter().filter(move |direction| asked && direction.step != Step::NotAPod)
 }
 
-fn one(words: Words<'_>, whole: &Trace, trace: &DirectionTrace, end: &str, other: &str) -> Reason {
+/// The reason of one direction, in a family, without what came closest to another verdict.
+pub(super) fn reason(
+    words: Words<'_>,
+    family: Family,
+    trace: &DirectionTrace,
+    end: &str,
+    other: &str,
+) -> Reason {
     let direction = trace.direction;
     let policies = words.policies;
     let (code, text, named, rule, span) = match &trace.step {
@@ -187,7 +196,7 @@ fn one(words: Words<'_>, whole: &Trace, trace: &DirectionTrace, end: &str, other
             ("left-alone", text, vec![], None, None)
         }
         Step::FamilyNotPoliced => {
-            let text = format!("{} does not police {}", words.cni(), whole.flow.family);
+            let text = format!("{} does not police {}", words.cni(), family);
             ("family-not-policed", text, vec![], None, None)
         }
         Step::HostNetwork => {
@@ -219,8 +228,6 @@ fn one(words: Words<'_>, whole: &Trace, trace: &DirectionTrace, end: &str, other
             ("outside", format!("{} is no pod", short(end)), vec![], None, None)
         }
     };
-    let nearest =
-        near_hints(words, &whole.flow, trace, end, other, Detail::Brief).into_iter().next();
     Reason {
         direction: Some(direction),
         decision: trace.decision,
@@ -229,7 +236,7 @@ fn one(words: Words<'_>, whole: &Trace, trace: &DirectionTrace, end: &str, other
         policies: named,
         rule,
         span,
-        nearest,
+        nearest: None,
         passed: trace
             .passed
             .iter()

@@ -73,15 +73,17 @@ struct Naming {
 impl<'m, 'a> Pairs<'m, 'a> {
     /// Sorts the workloads of a model. `open` includes pairs that no policy isolates.
     pub fn new(model: &'m Model<'a>, only: Option<Family>, open: bool) -> Self {
-        Self::beside(model, None, only, open)
+        Self::beside(model, None, only, open, usize::MAX)
     }
 
-    /// The same, to be compared with those of another model: with its hosts by name and its families.
+    /// The same, to be compared with those of another model: with its hosts by name and its families. `asked` is
+    /// how many ends will be asked about.
     pub fn beside(
         model: &'m Model<'a>,
         other: Option<&Model<'_>>,
         only: Option<Family>,
         open: bool,
+        asked: usize,
     ) -> Self {
         let workloads = nodes_of_workloads(&[model]);
         let cluster = model.cluster();
@@ -101,8 +103,17 @@ impl<'m, 'a> Pairs<'m, 'a> {
             .collect();
         let by_class = (0..).zip(&ends).map(|(at, end)| (end.class, at));
         let of_class = Members::new(model.classes.len(), by_class);
+        // To ask every row about a few ends takes less than to sort what all rows say by whom it is about.
+        let few = asked < ends.len() / 8;
         let naming = Direction::ALL.map(|direction| {
-            Family::ALL.map(|family| Naming::new(model, direction, family, &of_class))
+            Family::ALL.map(|family| {
+                let classes = Naming::classes(model, family, &of_class);
+                if few {
+                    Naming { asked: classes, ..Naming::default() }
+                } else {
+                    Naming::new(model, direction, family, classes)
+                }
+            })
         });
         let (others, outside) = outside_nodes(model, other, only);
         Self { model, only, open, workloads, ends, of_class, naming, others, outside }
@@ -314,19 +325,17 @@ impl<'m, 'a> Pairs<'m, 'a> {
 const MOST_NAMED: usize = 48 << 20;
 
 impl Naming {
-    fn new(
-        model: &Model<'_>,
-        direction: Direction,
-        family: Family,
-        of_class: &Members<u32>,
-    ) -> Self {
+    /// The classes whose rows may be asked.
+    fn classes(model: &Model<'_>, family: Family, of_class: &Members<u32>) -> Vec<ClassId> {
+        let classes = model.classes.ids();
+        let has =
+            |class: &ClassId| !of_class.of(*class).is_empty() && model.classes.has(*class, family);
+        classes.filter(has).collect()
+    }
+
+    fn new(model: &Model<'_>, direction: Direction, family: Family, classes: Vec<ClassId>) -> Self {
         let mut naming = Self::default();
         let rows = model.rows();
-        let classes: Vec<ClassId> = model
-            .classes
-            .ids()
-            .filter(|&class| !of_class.of(class).is_empty() && model.classes.has(class, family))
-            .collect();
         let names: Vec<Option<Vec<(ClassId, VerdictId)>>> = classes
             .par_iter()
             .map(|&class| {

@@ -8,6 +8,7 @@ use super::peer::Peer;
 use super::reference::{self, Flow};
 use super::verdict::{Decision, Unknown};
 use crate::cluster::{ClusterState, PodId};
+use crate::net::Family;
 use crate::policy::{
     Action, Certainty, Combine, Direction, Peers, PolicyId, PolicySet, Ports, Rule, RuleId, Tier,
     TierName,
@@ -46,7 +47,7 @@ pub struct DirectionTrace {
 }
 
 /// What decided.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// A pod always reaches itself.
     Loopback,
@@ -198,7 +199,8 @@ pub fn trace(cluster: &ClusterState, policies: &PolicySet, flow: &Flow) -> Trace
     Trace { flow: flow.clone(), decision, shortcut, directions }
 }
 
-fn trace_direction(
+/// The same of one direction, as if the other one and the dataplane had nothing to say.
+pub fn trace_direction(
     cluster: &ClusterState,
     policies: &PolicySet,
     flow: &Flow,
@@ -568,6 +570,23 @@ fn isolating(traces: &[PolicyTrace]) -> Vec<PolicyId> {
     let (with, without): (Vec<_>, Vec<_>) =
         traces.iter().partition(|policy| !policy.rules.is_empty());
     with.into_iter().chain(without).map(|policy| policy.policy).collect()
+}
+
+/// Which rules of a direction are about a peer, in the order of the set; `None` where that cannot be said of one.
+pub fn matching_rules(
+    cluster: &ClusterState,
+    policies: &PolicySet,
+    direction: Direction,
+    other: &Peer,
+    family: Family,
+) -> Option<Vec<bool>> {
+    let rules = policies.rules.iter().filter(|rule| rule.direction == direction);
+    let each = rules.map(|rule| match matching::peers(cluster, rule, other, family) {
+        Matched::Yes => Some(true),
+        Matched::No => Some(false),
+        Matched::Unknown(_) => None,
+    });
+    each.collect()
 }
 
 /// What a rule says of a connection, whether or not its policy selects the pod or is enforced.

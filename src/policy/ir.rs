@@ -5,7 +5,7 @@ use crate::cluster::{Labels, Namespace, NamespaceId, NodeId, Pod, PodId, Selecto
 use crate::diagnostic::Span;
 use crate::net::{ConnectionSet, DomainPattern, Family, IpSet, Protocol};
 use ipnet::IpNet;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -166,66 +166,38 @@ impl PolicySet {
         &self.policies[id.index()]
     }
 
-    /// Some of the policies under the same ids. The others are in no tier, and blank, so that a few of very many
-    /// are cheap to have.
+    /// Some of the policies, under ids of their own: of very many a few are cheap to have and to ask.
     #[must_use]
-    pub fn among(&self, wanted: &HashSet<PolicyId>) -> Self {
-        let nothing = PodsMatch {
-            namespaces: NamespaceMatch::Is(NamespaceId::new(0)),
-            pods: Selector::everything(),
+    pub fn only(&self, wanted: &BTreeSet<PolicyId>) -> Self {
+        let mut out = Self {
+            blind: self.blind.clone(),
+            ignored: self.ignored,
+            dataplane: self.dataplane.clone(),
+            ..Self::default()
         };
-        let policy = |(at, own): (usize, &Policy)| {
-            if wanted.contains(&PolicyId::new(at)) {
-                return own.clone();
+        let mut ids = BTreeMap::new();
+        for &id in wanted {
+            let mut policy = self.policy(id).clone();
+            let new = PolicyId::new(out.policies.len());
+            ids.insert(id, new);
+            for rule in policy.rules.iter_mut().flatten() {
+                let own = Rule { policy: new, ..self.rule(*rule).clone() };
+                *rule = RuleId::new(out.rules.len());
+                out.rules.push(own);
             }
-            Policy {
-                kind: own.kind,
-                namespace: own.namespace,
-                name: Arc::clone(&own.name),
-                subject: nothing.clone(),
-                isolates: [false, false],
-                counts: [false, false],
-                rules: [Vec::new(), Vec::new()],
-                order: own.order,
-                doubt: None,
-                span: own.span,
-            }
-        };
-        let rule = |own: &Rule| {
-            if wanted.contains(&own.policy) {
-                return own.clone();
-            }
-            Rule {
-                policy: own.policy,
-                direction: own.direction,
-                index: own.index,
-                name: None,
-                action: own.action,
-                own: None,
-                peers: Peers::Of(Vec::new()),
-                ports: Ports::Of(Vec::new()),
-                doubt: None,
-                effects: Vec::new(),
-                span: own.span,
-            }
-        };
+            out.policies.push(policy);
+        }
         let tiers = |all: &[Tier]| -> Vec<Tier> {
             let some = |own: &Tier| Tier {
-                policies: own.policies.iter().copied().filter(|id| wanted.contains(id)).collect(),
+                policies: own.policies.iter().filter_map(|id| ids.get(id).copied()).collect(),
                 ..*own
             };
             all.iter().map(some).collect()
         };
-        Self {
-            tiers: tiers(&self.tiers),
-            firewalls: tiers(&self.firewalls),
-            policies: self.policies.iter().enumerate().map(policy).collect(),
-            rules: self.rules.iter().map(rule).collect(),
-            inert: self.inert.clone(),
-            blind: self.blind.clone(),
-            ignored: self.ignored,
-            dataplane: self.dataplane.clone(),
-        }
+        (out.tiers, out.firewalls) = (tiers(&self.tiers), tiers(&self.firewalls));
+        let inert = self.inert.iter().filter_map(|(id, effect)| Some((*ids.get(id)?, *effect)));
+        out.inert = inert.collect();
+        out
     }
 
     /// The rule of an id.

@@ -286,7 +286,7 @@ fn notes(diff: &Diff, names: &SideNames) -> Vec<String> {
 fn end(own: &DiffEnd) -> Value {
     match own {
         DiffEnd::Workload { name, pods } => {
-            json!({ "display": own.name(), "workload": name, "pods": pods })
+            json!({ "display": own.name(), "workload": **name, "pods": pods })
         }
         DiffEnd::Node(name) => json!({ "display": own.name(), "node": name }),
         DiffEnd::External(set) => {

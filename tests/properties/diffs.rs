@@ -4,7 +4,8 @@ use super::clusters::{Parts, Random, change, parts};
 use kubereach::analysis::{Diff, DiffEnd, Options, World, WorldDiffRow, diff};
 use kubereach::cluster::{Addresses, PodId};
 use kubereach::enforcement::Cni;
-use kubereach::engine::{Model, Peer, Verdict, common_families};
+use kubereach::engine::reference::Flow;
+use kubereach::engine::{Model, Peer, Step, Verdict, common_families, trace};
 use kubereach::manifest::Loaded;
 use kubereach::net::{Family, IpSet};
 use rayon::prelude::*;
@@ -38,7 +39,7 @@ fn covers(end: &DiffEnd, world: &World, peer: &Peer) -> bool {
     match (end, peer) {
         (DiffEnd::Workload { name, pods }, Peer::Pod(id)) => {
             let (workload, pod) = end_of(world, *id);
-            *name == workload && pods.as_ref().is_none_or(|pods| pods.contains(&pod))
+            **name == *workload && pods.as_ref().is_none_or(|pods| pods.contains(&pod))
         }
         (DiffEnd::External(set), Peer::External(own)) => own.is_subset(set),
         _ => false,
@@ -62,9 +63,23 @@ fn row<'d>(
     first
 }
 
+/// Whether policies decide a direction of a connection otherwise, and one of them can be named.
+fn has_cause(worlds: [&World; 2], flows: &[Flow; 2]) -> bool {
+    let traces = [0, 1]
+        .map(|side: usize| trace(&worlds[side].cluster, &worlds[side].policies, &flows[side]));
+    if traces.iter().any(|trace| trace.shortcut.is_some()) {
+        return false;
+    }
+    let named = |own: &Step| matches!(own, Step::Rule(_) | Step::Denied(_) | Step::Isolated(_));
+    let mut directions = traces[0].directions.iter().zip(&traces[1].directions);
+    directions
+        .any(|(old, new)| old.decision != new.decision && (named(&old.step) || named(&new.step)))
+}
+
 #[test]
 fn a_diff_is_where_two_worlds_differ() {
     let (same, different) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let caused = AtomicUsize::new(0);
     (0..clusters()).into_par_iter().for_each(|seed| {
         let mut r = Random::new(seed);
         let before = parts(&mut r);
@@ -142,9 +157,22 @@ fn a_diff_is_where_two_worlds_differ() {
                             same.fetch_add(1, Ordering::Relaxed);
                         }
                         Some(row) => {
-                            assert_eq!(row.before, before, "{}", about());
-                            assert_eq!(row.after, after, "{}", about());
+                            assert_eq!(*row.before, before, "{}", about());
+                            assert_eq!(*row.after, after, "{}", about());
                             assert_ne!(before, after, "{}", about());
+                            let parts = before.differing(&after);
+                            let (protocol, port, _) = parts.ranges().next().expect("they differ");
+                            let flows = [0, 1].map(|side: usize| Flow {
+                                source: source[side].clone(),
+                                destination: destination[side].clone(),
+                                family,
+                                protocol,
+                                port,
+                            });
+                            if has_cause([&old, &new], &flows) {
+                                assert!(!row.causes.is_empty(), "no cause: {}", about());
+                                caused.fetch_add(1, Ordering::Relaxed);
+                            }
                             different.fetch_add(1, Ordering::Relaxed);
                         }
                     }
@@ -153,8 +181,9 @@ fn a_diff_is_where_two_worlds_differ() {
         }
     });
     let (same, different) = (same.into_inner(), different.into_inner());
-    println!("{same} pairs alike, {different} not");
-    assert!(same > 1_000 && different > 1_000, "{same} {different}");
+    let caused = caused.into_inner();
+    println!("{same} pairs alike, {different} not, {caused} of them by a policy");
+    assert!(same > 1_000 && different > 1_000 && caused > 1_000, "{same} {different} {caused}");
 }
 
 #[test]
@@ -175,7 +204,7 @@ fn a_diff_mirrors_the_one_of_the_other_direction() {
         let plain = |found: &Diff, turned: bool| {
             let mut rows: Vec<WorldDiffRow> = found.rows.clone();
             for row in &mut rows {
-                row.causes.clear();
+                row.causes = [].into();
                 if turned {
                     std::mem::swap(&mut row.before, &mut row.after);
                 }

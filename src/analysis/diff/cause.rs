@@ -1,107 +1,158 @@
 //! Which policy or rule makes a difference, on the side where it stands.
 
-use super::super::reason::{Reason, reasons};
+use super::super::reason::{ends as ends_of, reason, told};
 use super::super::words::Words;
 use super::compare::{End, Found};
 use super::{Cause, Compared};
 use crate::cluster::{AddressOwner, PodId};
 use crate::engine::reference::Flow;
-use crate::engine::{Decision, Peer, Verdict, common_families, trace};
-use crate::net::{DomainName, Family, IpSet, Protocol};
-use crate::policy::{Direction, PolicyId, PolicySet};
-use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::{Mutex, PoisonError};
+use crate::engine::{
+    Decision, DirectionTrace, Peer, Step, Unknown, Verdict, common_families, matching_rules, trace,
+    trace_direction,
+};
+use crate::manifest::ContainerPort;
+use crate::net::{ConnectionSet, DomainName, Family, IpSet, Protocol};
+use crate::policy::{Direction, PolicySet, PortMatch, PortSelector, Ports};
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
-/// Tells what makes each difference. Rows that nothing tells apart have one cause: it is traced once.
-pub(super) struct Teller<'c> {
-    /// The policies of each side that select an end of a row.
-    policies: [Cow<'c, PolicySet>; 2],
-    known: &'c Known,
+/// Tells what makes each difference.
+pub(super) struct Teller {
+    /// The policies of each side that select an end of a row, where what they say of it may differ.
+    policies: [PolicySet; 2],
+    /// Where their rules part connections.
+    borders: BTreeSet<(Protocol, u16)>,
+    /// Any of them is about ports by name.
+    named: bool,
+    /// Causes that were told already, by side and by what decided.
+    told: RefCell<HashMap<(usize, Direction, Step), Cause>>,
+    /// The same of whole rows.
+    known: RefCell<HashMap<Likeness, Arc<[Cause]>>>,
 }
 
-/// Causes that were told already.
-pub(super) type Known = Mutex<HashMap<Key, Vec<Cause>>>;
-
-/// What a cause depends on: the ends of each side, by their classes where they have any, and the connection.
-pub(super) type Key = ([Option<[KeyEnd; 2]>; 2], Option<Family>, Protocol, u16);
-
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) enum KeyEnd {
-    Class(u32),
-    Itself(Peer),
+/// Rows that are alike in this have the same causes.
+#[derive(PartialEq, Eq, Hash)]
+struct Likeness {
+    /// The direction that may differ.
+    direction: Direction,
+    /// Which rules of either side are about the other end.
+    matched: Vec<bool>,
+    sides: Vec<LikeSide>,
+    connections: Vec<(Protocol, u16)>,
 }
 
-/// With fewer policies than these all are asked.
-const FEW_POLICIES: usize = 200;
+/// The same of one side: the pod that its policies select, the family, and the destination's ports where their
+/// names count.
+type LikeSide = (PodId, Family, Option<Arc<[ContainerPort]>>);
 
-impl<'c> Teller<'c> {
-    pub(super) fn new(
-        compared: &Compared<'c, '_>,
-        found: &[(Found, [usize; 2])],
-        known: &'c Known,
-    ) -> Self {
+/// Of how many connections of a row the causes are traced.
+const MOST_TRACED: usize = 16;
+
+impl Teller {
+    pub(super) fn new(compared: &Compared<'_, '_>, found: &[(Found, [usize; 2])]) -> Self {
         let policies = [0, 1].map(|side| {
             let half = &compared.halves[side];
-            if half.policies.policies.len() <= FEW_POLICIES {
-                return Cow::Borrowed(half.policies);
-            }
-            let ends = found.iter().flat_map(|(own, [from, to])| {
-                let source = peer(compared, side, &own.source, *from);
-                [source, peer(compared, side, &own.destination, *to)]
+            let ends = found.iter().flat_map(|(own, slots)| {
+                let ends = [(&own.source, slots[0]), (&own.destination, slots[1])];
+                ends.into_iter().zip(may_differ(compared, own))
             });
             let pods: BTreeSet<PodId> = ends
-                .filter_map(|peer| match peer {
+                .filter(|(_, may)| *may)
+                .filter_map(|((end, slot), _)| match peer(compared, side, end, slot) {
                     Some(Peer::Pod(id)) => Some(id),
                     _ => None,
                 })
                 .collect();
+            // Those of the other direction may count as well: whether a pod is selected at all.
             let selecting = |&pod: &PodId| {
                 Direction::ALL.into_iter().flat_map(move |own| half.model().selecting(pod, own))
             };
-            let selecting: HashSet<PolicyId> = pods.iter().flat_map(selecting).collect();
-            Cow::Owned(half.policies.among(&selecting))
+            half.policies.only(&pods.iter().flat_map(selecting).collect())
         });
-        Self { policies, known }
+        let is_named = |port: &PortSelector| matches!(port.matches, PortMatch::Named { .. });
+        let named = policies.iter().flat_map(|set| &set.rules).any(|rule| match &rule.ports {
+            Ports::Of(list) => list.iter().any(is_named),
+            Ports::Any => false,
+        });
+        let borders = borders(compared, &policies, found.iter().filter(|_| named));
+        let (told, known) = (RefCell::default(), RefCell::default());
+        Self { policies, borders, named, told, known }
     }
 
-    /// What makes a difference, for one connection of it between these stand-ins: what opens for sure, before what
-    /// may.
+    /// What makes a difference between these stand-ins: what opens for sure, before what closes or may do either.
     pub(super) fn causes(
         &self,
         compared: &Compared<'_, '_>,
         found: &Found,
         slots: [usize; 2],
-    ) -> Vec<Cause> {
-        let opens = found.after.allowed.difference(&found.before.allowed);
+    ) -> Arc<[Cause]> {
         let parts = found.before.differing(&found.after);
-        let telling = if opens.is_empty() { &parts } else { &opens };
-        let Some((protocol, port, _)) = telling.ranges().next() else { return Vec::new() };
-        let ends = [0, 1].map(|side| {
-            let half = &compared.halves[side];
-            let source = peer(compared, side, &found.source, slots[0])?;
-            let destination = peer(compared, side, &found.destination, slots[1])?;
-            // Where one is a node, or on its network, it counts on which node the other runs.
-            let on_node = |peer: &Peer| match peer {
-                Peer::Pod(id) => half.world.cluster.pod(*id).host_network,
-                Peer::Node(..) => true,
-                Peer::External(_) | Peer::Name(..) => false,
-            };
-            let alone = on_node(&source) || on_node(&destination);
-            let key = |peer: Peer| match peer {
-                Peer::Pod(id) if !alone => KeyEnd::Class(half.model().class_of(id)),
-                other => KeyEnd::Itself(other),
-            };
-            Some([key(source), key(destination)])
-        });
-        let key = (ends, found.family, protocol, port);
-        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(causes) = known().get(&key) {
-            return causes.clone();
+        let opens = found.after.allowed.difference(&found.before.allowed);
+        let rest = parts.difference(&opens);
+        let connections = [&opens, &rest].into_iter().flat_map(|set| self.one_of_each(set));
+        let connections: Vec<(Protocol, u16)> = connections.take(MOST_TRACED).collect();
+        let likeness = self.likeness(compared, found, slots, &connections);
+        let known = likeness.as_ref().and_then(|own| self.known.borrow().get(own).cloned());
+        if let Some(causes) = known {
+            return causes;
         }
-        let causes = self.traced(compared, found, slots, (protocol, port));
-        known().insert(key, causes.clone());
+        let mut out: Vec<Cause> = Vec::new();
+        for connection in connections {
+            for cause in self.traced(compared, found, slots, connection) {
+                if !out.contains(&cause) {
+                    out.push(cause);
+                }
+            }
+        }
+        let causes: Arc<[Cause]> = out.into();
+        if let Some(likeness) = likeness {
+            self.known.borrow_mut().insert(likeness, Arc::clone(&causes));
+        }
         causes
+    }
+
+    /// What the causes of a row depend on, where it is one end that may differ and both are pods with addresses of
+    /// their own.
+    fn likeness(
+        &self,
+        compared: &Compared<'_, '_>,
+        found: &Found,
+        slots: [usize; 2],
+        connections: &[(Protocol, u16)],
+    ) -> Option<Likeness> {
+        let direction = match may_differ(compared, found) {
+            [true, false] => Direction::Egress,
+            [false, true] => Direction::Ingress,
+            _ => return None,
+        };
+        let mut matched = Vec::new();
+        let mut sides = Vec::new();
+        for side in [0, 1] {
+            let cluster = &compared.halves[side].world.cluster;
+            let policies = &self.policies[side];
+            let flow = flow(compared, side, found, slots, *connections.first()?)?;
+            let (own, other) = ends_of(direction, &flow.source, &flow.destination);
+            let pod = |peer: &Peer| match peer {
+                Peer::Pod(id) if !cluster.pod(*id).host_network => Some(*id),
+                _ => None,
+            };
+            let (own, _) = (pod(own)?, pod(other)?);
+            matched.extend(matching_rules(cluster, policies, direction, other, flow.family)?);
+            let Peer::Pod(destination) = flow.destination else { return None };
+            let ports = Arc::clone(&cluster.pod(destination).ports);
+            sides.push((own, flow.family, self.named.then_some(ports)));
+        }
+        Some(Likeness { direction, matched, sides, connections: connections.to_vec() })
+    }
+
+    /// The first connection of a set, and each at which rules may begin to say something else.
+    fn one_of_each(&self, set: &ConnectionSet) -> Vec<(Protocol, u16)> {
+        let of_range = |(protocol, first, last): (Protocol, u16, u16)| {
+            let cuts = self.borders.range((protocol, first)..=(protocol, last)).copied();
+            std::iter::once((protocol, first)).chain(cuts.filter(move |&(_, port)| port > first))
+        };
+        set.ranges().flat_map(of_range).collect()
     }
 
     fn traced(
@@ -111,74 +162,153 @@ impl<'c> Teller<'c> {
         slots: [usize; 2],
         connection: (Protocol, u16),
     ) -> Vec<Cause> {
-        let [before, after] =
-            [0, 1].map(|side| told(compared, &self.policies[side], side, found, slots, connection));
         let mut out = Vec::new();
-        for direction in Direction::ALL {
-            let of = |told: &[Reason]| -> Option<Reason> {
-                told.iter().find(|reason| reason.direction == Some(direction)).cloned()
-            };
-            let (old, new) = (of(&before), of(&after));
-            let decision = |reason: &Option<Reason>| reason.as_ref().map(|own| own.decision);
-            if decision(&old) == decision(&new) {
+        let directions = Direction::ALL.into_iter().zip(may_differ(compared, found));
+        for (direction, _) in directions.filter(|(_, may)| *may) {
+            let [before, after] = [0, 1].map(|side| {
+                let flow = flow(compared, side, found, slots, connection)?;
+                Some((flow.family, self.trace(compared, side, &flow, direction)?))
+            });
+            let decision = |told: &Option<Told>| told.as_ref().map(|(_, own)| own.decision);
+            if decision(&before) == decision(&after) {
                 continue;
             }
-            if let Some(reason) = new.as_ref().filter(|reason| names_policy(reason)) {
-                out.push(cause(compared, 1, reason));
-            }
+            let cause = |side: usize, told: &Option<Told>| {
+                self.cause(compared, side, found, told.as_ref()?)
+            };
+            let because = cause(1, &after);
             // A rule that is gone, or the policy for want of which the direction is open.
-            let gone = old.as_ref().filter(|own| {
-                names_policy(own)
-                    && (own.decision == Decision::Allowed
-                        || !new.as_ref().is_some_and(names_policy))
-            });
-            if let Some(reason) = gone {
-                out.push(cause(compared, 0, reason));
-            }
+            let gone = (decision(&before) == Some(Decision::Allowed) || because.is_none())
+                .then(|| cause(0, &before))
+                .flatten();
+            out.extend(because);
+            out.extend(gone);
         }
         out
     }
+
+    /// What policies of a side say of a connection in a direction, if they are asked.
+    fn trace(
+        &self,
+        compared: &Compared<'_, '_>,
+        side: usize,
+        flow: &Flow,
+        direction: Direction,
+    ) -> Option<DirectionTrace> {
+        let cluster = &compared.halves[side].world.cluster;
+        let policies = &self.policies[side];
+        if policies.dataplane.may_drop() {
+            let whole = trace(cluster, policies, flow);
+            return told(&whole).find(|own| own.direction == direction).cloned();
+        }
+        Some(trace_direction(cluster, policies, flow, direction))
+    }
+
+    /// The policy or rule that decided a direction, if it was one.
+    fn cause(
+        &self,
+        compared: &Compared<'_, '_>,
+        side: usize,
+        found: &Found,
+        (family, decided): &Told,
+    ) -> Option<Cause> {
+        let direction = decided.direction;
+        // What is not known may be told of by the end that it is about.
+        let known = !matches!(decided.step, Step::Unknown(..));
+        let key = (side, direction, decided.step.clone());
+        if let Some(cause) = self.told.borrow().get(&key).filter(|_| known) {
+            return Some(cause.clone());
+        }
+        let half = &compared.halves[side];
+        let words = Words { world: half.world, policies: &self.policies[side] };
+        let names = [&found.source, &found.destination].map(|end| compared.end(end).name());
+        let (end, other) = ends_of(direction, &*names[0], &*names[1]);
+        let reason = reason(words, *family, decided, end, other);
+        if reason.policies.is_empty() && reason.rule.is_none() {
+            return None;
+        }
+        // Whom it keeps out, or whose address it is, is not told: then it is one cause for all of them.
+        let text = match (&decided.step, reason.rule) {
+            (_, None) => {
+                let names = reason.policies.iter().map(|&id| words.policy_name(id));
+                format!("isolation by {}", names.collect::<Vec<_>>().join(", "))
+            }
+            (Step::Unknown(Unknown::PodAddress(_) | Unknown::NodeAddress(_), _), Some(rule)) => {
+                format!("{} is about addresses, and not all are known", words.rule_name(rule))
+            }
+            _ => reason.text,
+        };
+        let place = reason.span.map(|span| half.sources.locate(span));
+        let cause = Cause { after: side == 1, text, place };
+        if known {
+            self.told.borrow_mut().insert(key, cause.clone());
+        }
+        Some(cause)
+    }
 }
 
-fn names_policy(reason: &Reason) -> bool {
-    !reason.policies.is_empty() || reason.rule.is_some()
-}
+/// What is told of one direction, in a family.
+type Told = (Family, DirectionTrace);
 
-fn cause(compared: &Compared<'_, '_>, side: usize, reason: &Reason) -> Cause {
-    let half = &compared.halves[side];
-    let sources = half.sources;
-    // Of isolation the policies are told, and not whom they keep out: then it is one cause for all of them.
-    let text = if reason.rule.is_none() {
-        let words = Words { world: half.world, policies: half.policies };
-        let names: Vec<String> = reason.policies.iter().map(|&id| words.policy_name(id)).collect();
-        format!("isolation by {}", names.join(", "))
-    } else {
-        reason.text.clone()
-    };
-    Cause { after: side == 1, text, place: reason.span.map(|span| sources.locate(span)) }
-}
-
-/// The reasons that a side gives for one connection; none where an end is not there.
-fn told(
+/// A connection between stand-ins on a side; `None` where an end is not there.
+fn flow(
     compared: &Compared<'_, '_>,
-    policies: &PolicySet,
     side: usize,
     found: &Found,
     [from, to]: [usize; 2],
     (protocol, port): (Protocol, u16),
-) -> Vec<Reason> {
-    let half = &compared.halves[side];
-    let cluster = &half.world.cluster;
-    let ends =
-        peer(compared, side, &found.source, from).zip(peer(compared, side, &found.destination, to));
-    let Some((source, destination)) = ends else { return Vec::new() };
-    let Some(family) = family(compared, side, found, &source, &destination) else {
-        return Vec::new();
+) -> Option<Flow> {
+    let source = peer(compared, side, &found.source, from)?;
+    let destination = peer(compared, side, &found.destination, to)?;
+    let family = family(compared, side, found, &source, &destination)?;
+    Some(Flow { source, destination, family, protocol, port })
+}
+
+/// Where rules may begin to say something else of connections: at their ports, and at those that destinations may
+/// have a name for, of these rows.
+fn borders<'f>(
+    compared: &Compared<'_, '_>,
+    policies: &[PolicySet; 2],
+    named: impl Iterator<Item = &'f (Found, [usize; 2])>,
+) -> BTreeSet<(Protocol, u16)> {
+    let mut borders = BTreeSet::new();
+    let mut add = |protocol: Protocol, first: u16, last: u16| {
+        borders.insert((protocol, first));
+        borders.extend(last.checked_add(1).map(|after| (protocol, after)));
     };
-    let flow = Flow { source, destination, family, protocol, port };
-    let words = Words { world: half.world, policies };
-    let names = [&found.source, &found.destination].map(|end| compared.end(end).name());
-    reasons(words, &trace(cluster, policies, &flow), &names[0], &names[1])
+    let lists = policies.iter().flat_map(|set| &set.rules).filter_map(|rule| match &rule.ports {
+        Ports::Of(list) => Some(list),
+        Ports::Any => None,
+    });
+    for port in lists.flatten() {
+        if let PortMatch::Numbers(set) = &port.matches {
+            set.ranges().for_each(|(protocol, first, last)| add(protocol, first, last));
+        }
+    }
+    for (own, slots) in named {
+        for side in [0, 1] {
+            if let Some(Peer::Pod(id)) = peer(compared, side, &own.destination, slots[1]) {
+                for port in &*compared.halves[side].world.cluster.pod(id).ports {
+                    add(port.protocol, port.number, port.number);
+                }
+            }
+        }
+    }
+    borders
+}
+
+/// In which directions of a row policies may say something else: egress of the source, ingress of the destination.
+fn may_differ(compared: &Compared<'_, '_>, found: &Found) -> [bool; 2] {
+    let changed = compared.changed;
+    let may = |own: &End, other: &End, direction: Direction| {
+        let End::Workload(own, _) = own else { return false };
+        let by_other = matches!(other, End::Workload(at, _) if changed.pods_may(*at));
+        by_other || changed.may(*own, direction)
+    };
+    [
+        may(&found.source, &found.destination, Direction::Egress),
+        may(&found.destination, &found.source, Direction::Ingress),
+    ]
 }
 
 /// The slots of two ends that stand for them (see [`peer`]); `None` if there is no difference after all: a node

@@ -64,8 +64,8 @@ pub(in crate::analysis) struct Found {
     pub(super) source: End,
     pub(super) destination: End,
     pub(super) family: Option<Family>,
-    pub(super) before: Verdict,
-    pub(super) after: Verdict,
+    pub(super) before: Arc<Verdict>,
+    pub(super) after: Arc<Verdict>,
 }
 
 impl Piece {
@@ -166,6 +166,7 @@ fn group(
     let sources = atoms(compared, &ends(|piece| &piece.source));
     let destinations = atoms(compared, &ends(|piece| &piece.destination));
     let by_family = sides.iter().flatten().any(|piece| piece.family.is_some());
+    let nothing = Arc::new(Verdict::none());
     let mut found: Vec<Found> = Vec::new();
     for source in &sources {
         for destination in &destinations {
@@ -175,7 +176,7 @@ fn group(
                         && piece.source.covers(source)
                         && piece.destination.covers(destination)
                 });
-                own.map_or_else(Verdict::none, |piece| (*piece.verdict).clone())
+                Arc::clone(own.map_or(&nothing, |piece| &piece.verdict))
             };
             let families: &[Option<Family>] =
                 if by_family { &[Some(Family::V4), Some(Family::V6)] } else { &[None] };

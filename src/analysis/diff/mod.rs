@@ -1,16 +1,18 @@
 //! What a change opens and closes: two worlds compared, connection by connection.
 //!
 //! ```text
-//!   World (base) ─┐  workloads by name ─ which may differ ─▶ rows of these, of both
+//!   World (base) ─┐  workloads by name ─ which may differ ─▶ pairs of these, without those that are alike
 //!   World (head) ─┴─▶ ─ cut where either cuts ─▶ DiffRow (before, after) ─ trace ─▶ causes
 //! ```
 //!
-//! Only what may differ is looked at: workloads that are new, gone or changed, and those that a policy
-//! selects which has no equal on the other side. What is said of a pod is then said of each pod of its
-//! workload, by place where names differ.
+//! Only what may differ is looked at: workloads that are new, gone or changed, in both directions; and those that
+//! a policy selects which has no equal on the other side, in the directions that it has a part in. What is said
+//! of a pod is then said of each pod of its workload, by place where names differ.
 
+mod alike;
 mod cause;
 mod compare;
+mod differing;
 mod meaning;
 mod rollout;
 mod summary;
@@ -18,20 +20,22 @@ mod summary;
 pub use rollout::{Break, BreakEnd, Generation, Stage, relabelled, rollout};
 pub use summary::{Ends, Joined};
 
-use super::list::{Filter, Length, Lister, listed_policies, outside_name};
+use super::list::{Filter, Length, Lister, Pair, listed_policies, outside_name};
 use super::world::World;
 use crate::cluster::{ClusterState, Namespace, Pod, WorkloadId};
 use crate::diagnostic::{Location, Source, SourceMap};
 use crate::engine::{Model, Verdict};
+use crate::manifest::{ContainerPort, Labels};
 use crate::net::{ConnectionSet, Family, IpSet};
 use crate::policy::{Direction, PolicySet};
+use alike::Alike;
 use compare::{Found, Piece, compare};
+use differing::{Differing, may_differ};
 use ipnet::IpNet;
-use meaning::{same_dataplane, unequal};
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::IpAddr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// What differs between two worlds.
 #[derive(Clone, Debug, Default)]
@@ -73,20 +77,20 @@ pub struct DiffRow {
     /// The family that it is about, where the families of the ends differ.
     pub family: Option<Family>,
     /// What is said of it on the first side.
-    pub before: Verdict,
+    pub before: Arc<Verdict>,
     /// The same on the second.
-    pub after: Verdict,
+    pub after: Arc<Verdict>,
     /// What makes the difference.
-    pub causes: Vec<Cause>,
+    pub causes: Arc<[Cause]>,
 }
 
 /// An end of a connection, the same in both worlds.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum DiffEnd {
     /// A workload, by name; the pods that it is about, if it is not about all of them.
     Workload {
         /// `namespace/kind/name`
-        name: String,
+        name: Arc<str>,
         /// Names of pods, of the second side where they are there.
         pods: Option<Vec<String>>,
     },
@@ -99,7 +103,7 @@ pub enum DiffEnd {
 }
 
 /// A policy or rule that makes a difference.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Cause {
     /// Whether it stands on the second side; else it is what was there before.
     pub after: bool,
@@ -149,7 +153,8 @@ impl DiffEnd {
     /// The end as printed.
     pub fn name(&self) -> String {
         match self {
-            Self::Workload { name, pods: None } | Self::Name(name) => name.clone(),
+            Self::Workload { name, pods: None } => name.to_string(),
+            Self::Name(name) => name.clone(),
             Self::Workload { name, pods: Some(pods) } => {
                 let shown: Vec<&str> = pods.iter().take(3).map(String::as_str).collect();
                 let more = pods.len() - shown.len();
@@ -202,7 +207,7 @@ impl<'w> Half<'w> {
 /// A workload of either world.
 #[derive(Clone, Debug)]
 pub(super) struct Matched {
-    pub(super) name: String,
+    pub(super) name: Arc<str>,
     /// Its id in each.
     pub(super) ids: [Option<WorkloadId>; 2],
     /// Its pods that are compared with each other; where it is on one side alone, all of them.
@@ -249,31 +254,46 @@ fn slots(halves: &[Half<'_>; 2], ids: [Option<WorkloadId>; 2]) -> Vec<Slot> {
             .collect()
     });
     let [mut before, mut after] = alone;
+    // The first of those that are alike is held against the first.
+    let mut alike: HashMap<Likeness<'_>, VecDeque<usize>> = HashMap::new();
+    for &at in &after {
+        alike.entry(likeness(new[at])).or_default().push_back(at);
+    }
+    let mut taken = BTreeSet::new();
     before.retain(|&first| {
-        let Some(like) = after.iter().position(|&at| is_like(old[first], new[at])) else {
+        let Some(like) = alike.get_mut(&likeness(old[first])).and_then(VecDeque::pop_front) else {
             return true;
         };
-        out.push(slot([first, after.remove(like)]));
+        out.push(slot([first, like]));
+        taken.insert(like);
         false
     });
+    after.retain(|at| !taken.contains(at));
     out.extend(before.iter().zip(&after).map(|(&first, &second)| slot([first, second])));
     let paired = before.len().min(after.len());
     for (side, alone) in [before, after].iter().enumerate() {
+        if alone.len() == paired {
+            continue;
+        }
+        let mut likest: HashMap<Likeness<'_>, usize> = HashMap::new();
+        for (at, other) in pods[1 - side].iter().enumerate() {
+            likest.entry(likeness(other)).or_insert(at);
+        }
         for &at in &alone[paired..] {
-            let own = pods[side][at];
-            let likest = pods[1 - side].iter().position(|other| is_like(own, other));
             let mut places = [at, at];
-            places[1 - side] = likest.unwrap_or(pods[1 - side].len() - 1);
+            let like = likest.get(&likeness(pods[side][at])).copied();
+            places[1 - side] = like.unwrap_or(pods[1 - side].len() - 1);
             out.push(Slot { places, named: side });
         }
     }
     out
 }
 
-/// Whether policies can tell two pods of a workload apart by nothing but their addresses and their revision.
-fn is_like(a: &Pod, b: &Pod) -> bool {
-    let labels = |pod: &Pod| pod.labels.filtered(|key| !key.ends_with("-hash"));
-    a.host_network == b.host_network && a.ports == b.ports && labels(a) == labels(b)
+/// What policies can tell pods of one workload apart by, beside their addresses and their revision.
+type Likeness<'p> = (bool, &'p [ContainerPort], Labels);
+
+fn likeness(pod: &Pod) -> Likeness<'_> {
+    (pod.host_network, &pod.ports, pod.labels.filtered(|key| !key.ends_with("-hash")))
 }
 
 /// Compares two worlds.
@@ -297,7 +317,7 @@ fn diff_in([before, after]: [&World; 2], sources: [&SourceMap; 2]) -> Diff {
     };
     let only = |side: usize| {
         let own = matched.iter().filter(|own| own.ids[1 - side].is_none());
-        own.map(|own| own.name.clone()).collect::<Vec<String>>()
+        own.map(|own| own.name.to_string()).collect::<Vec<String>>()
     };
     let names = |world: &World| -> BTreeSet<String> {
         let used = |own: &&Namespace| own.declared || is_used(&world.cluster, &own.name);
@@ -347,21 +367,23 @@ fn is_unenforced(world: &World) -> bool {
 }
 
 /// How many rows are traced among one selection of policies.
-const ROWS_AT_ONCE: usize = 512;
+const ROWS_AT_ONCE: usize = 2048;
 
 /// Where the two say otherwise of the workloads that may differ.
 fn rows(
     halves: &[Half<'_>; 2],
     matched: &[Matched],
-    changed: &BTreeSet<usize>,
+    changed: &Differing,
     apart: &ConnectionSet,
 ) -> Vec<DiffRow> {
     let [a, b] = halves;
     let filter = Filter { open: true, ..Filter::default() };
-    let listers = [
-        Lister::beside(a.world, a.model(), Some(b.model()), &filter),
-        Lister::beside(b.world, b.model(), Some(a.model()), &filter),
-    ];
+    let models: [&Model<'_>; 2] = rayon::join(|| a.model(), || b.model()).into();
+    let lister = |side: usize| {
+        let models = [models[side], models[1 - side]];
+        Lister::beside(halves[side].world, models, &filter, changed.len())
+    };
+    let listers: [Lister<'_, '_, '_>; 2] = rayon::join(|| lister(0), || lister(1)).into();
     let places = [0, 1].map(|side| {
         let ids = matched.iter().enumerate();
         let ids = ids.filter_map(|(at, own)| Some((own.ids[side]?, at)));
@@ -374,27 +396,30 @@ fn rows(
     };
     let clusters = [&a.world.cluster, &b.world.cluster];
     let not_outside = beyond(clusters[1], clusters[0]).union(&beyond(clusters[0], clusters[1]));
-    let compared = Compared { halves, matched, places: &places, apart, not_outside: &not_outside };
-    let which: Vec<usize> = changed.iter().copied().collect();
-    let found: Vec<Vec<(Found, [usize; 2])>> = which
+    let not_outside = &not_outside;
+    let compared = Compared { halves, matched, changed, places: &places, apart, not_outside };
+    let alike = Alike::new(&listers, &places);
+    let asked: Vec<(usize, Direction)> = changed.asked().collect();
+    let found: Vec<Vec<(Found, [usize; 2])>> = asked
         .par_iter()
-        .map(|&at| {
-            let pieces = |direction| {
-                let of =
-                    |side: usize| compared.pieces(&listers[side], side, at, direction, changed);
-                [of(0), of(1)]
+        .map(|&(at, direction)| {
+            let mut pairs = [0, 1].map(|side: usize| {
+                let id = matched[at].ids[side];
+                id.map(|id| listers[side].pairs_of(id, direction)).unwrap_or_default()
+            });
+            alike.leave_out(&mut pairs);
+            let [of_a, of_b] = pairs;
+            let pieces = |side: usize, pairs: &[Pair]| {
+                compared.pieces(&listers[side], side, (at, direction), pairs)
             };
-            let mut found = compared.found(pieces(Direction::Egress));
-            found.extend(compared.found(pieces(Direction::Ingress)));
-            found
+            compared.found([pieces(0, &of_a), pieces(1, &of_b)])
         })
         .collect();
     let found: Vec<(Found, [usize; 2])> = found.into_iter().flatten().collect();
     // Causes are traced among the policies that select an end of a row, a few rows at a time: of a large cluster
     // nearly none.
-    let known = cause::Known::default();
     let told = found.par_chunks(ROWS_AT_ONCE).flat_map_iter(|some| {
-        let teller = cause::Teller::new(&compared, some, &known);
+        let teller = cause::Teller::new(&compared, some);
         let rows = some.iter().map(|(own, slots)| compared.row(&teller, own.clone(), *slots));
         rows.collect::<Vec<DiffRow>>()
     });
@@ -421,86 +446,16 @@ fn matched(halves: &[Half<'_>; 2]) -> Vec<Matched> {
             all.entry(cluster.workload_name(id)).or_default()[side] = Some(id);
         }
     }
-    let one = |(name, ids)| Matched { name, ids, slots: slots(halves, ids) };
+    let one =
+        |(name, ids): (String, _)| Matched { name: name.into(), ids, slots: slots(halves, ids) };
     all.into_iter().map(one).collect()
-}
-
-/// The workloads of which anything may differ.
-fn may_differ(halves: &[Half<'_>; 2], matched: &[Matched]) -> BTreeSet<usize> {
-    let [a, b] = halves;
-    let blind = |half: &Half<'_>| {
-        let spots = &half.world.cluster.blind_spots;
-        let spots = half.policies.blind.iter().filter_map(|own| spots.get(own.spot));
-        let name = |id| half.world.cluster.namespace(id).name.clone();
-        let mut all: Vec<_> =
-            spots.map(|spot| (spot.what.clone(), spot.namespace.map(name))).collect();
-        all.sort();
-        all
-    };
-    let nodes = |half: &Half<'_>| {
-        let nodes = half.world.cluster.nodes.iter();
-        let each =
-            nodes.map(|node| (node.name.clone(), node.labels.clone(), node.addresses.clone()));
-        each.collect::<Vec<_>>()
-    };
-    let everything = !same_dataplane(a.meant(), b.meant())
-        || blind(a) != blind(b)
-        || nodes(a) != nodes(b)
-        || a.world.cluster.resolved != b.world.cluster.resolved
-        || a.world.options.family != b.world.options.family;
-    if everything {
-        return (0..matched.len()).collect();
-    }
-    let unequal = unequal(a.meant(), b.meant());
-    let mut out = BTreeSet::new();
-    for (at, own) in matched.iter().enumerate() {
-        let [Some(first), Some(second)] = own.ids else {
-            out.insert(at);
-            continue;
-        };
-        if pods(a, first) != pods(b, second) {
-            out.insert(at);
-            continue;
-        }
-        let selected = |half: &Half<'_>, id: WorkloadId, side: usize| {
-            let cluster = &half.world.cluster;
-            cluster.workload(id).pods.iter().any(|&pod| {
-                let pod = cluster.pod(pod);
-                let namespace = cluster.namespace(pod.namespace);
-                unequal[side].iter().any(|&policy| {
-                    let subject = &half.policies.policy(policy).subject;
-                    subject.matches(pod, namespace) != Some(false)
-                })
-            })
-        };
-        if selected(a, first, 0) || selected(b, second, 1) {
-            out.insert(at);
-        }
-    }
-    out
-}
-
-/// What policies can see of the pods of a workload, in their order.
-fn pods(half: &Half<'_>, id: WorkloadId) -> Vec<impl PartialEq + use<>> {
-    let cluster = &half.world.cluster;
-    let workload = cluster.workload(id);
-    let each = workload.pods.iter().map(|&pod| {
-        let pod = cluster.pod(pod);
-        let namespace = cluster.namespace(pod.namespace);
-        let node = pod.node.map(|id| cluster.node(id).name.clone());
-        (
-            (pod.labels.clone(), pod.ports.clone(), pod.host_network, node),
-            (pod.addresses.clone(), pod.stand_in),
-            (namespace.labels.clone(), namespace.declared),
-        )
-    });
-    each.collect()
 }
 
 /// Two worlds, side by side.
 pub(super) struct Compared<'c, 'w> {
     pub(super) halves: &'c [Half<'w>; 2],
     pub(super) matched: &'c [Matched],
+    changed: &'c Differing,
     /// Where a workload of each stands among the matched ones.
     pub(super) places: &'c [BTreeMap<WorkloadId, usize>; 2],
     apart: &'c ConnectionSet,
@@ -509,22 +464,25 @@ pub(super) struct Compared<'c, 'w> {
 }
 
 impl Compared<'_, '_> {
-    /// What a side says of a workload in one direction. Of two workloads that may differ the source tells.
+    /// What a side says of a workload in one direction, of these pairs and of what is no workload. Of two
+    /// workloads of which both directions may differ the source tells.
     fn pieces(
         &self,
         lister: &Lister<'_, '_, '_>,
         side: usize,
-        at: usize,
-        direction: Direction,
-        changed: &BTreeSet<usize>,
+        (at, direction): (usize, Direction),
+        pairs: &[Pair],
     ) -> Vec<Piece> {
         let Some(id) = self.matched[at].ids[side] else { return Vec::new() };
-        let rows = lister.rows_of(id, direction).into_iter();
-        rows.flat_map(|row| Piece::of(self, side, &row))
-            .filter(|piece| {
-                direction == Direction::Egress
-                    || piece.source_workload().is_none_or(|other| !changed.contains(&other))
-            })
+        let mut rows = lister.rows(pairs, direction);
+        rows.extend(lister.outside_of(id, direction));
+        let is_told = |piece: &Piece| {
+            let told = |source: usize| self.changed.may(source, Direction::Egress);
+            direction == Direction::Ingress && piece.source_workload().is_some_and(told)
+        };
+        rows.iter()
+            .flat_map(|row| Piece::of(self, side, row))
+            .filter(|piece| !is_told(piece))
             .collect()
     }
 
@@ -537,7 +495,7 @@ impl Compared<'_, '_> {
             .collect()
     }
 
-    fn row(&self, teller: &cause::Teller<'_>, found: Found, slots: [usize; 2]) -> DiffRow {
+    fn row(&self, teller: &cause::Teller, found: Found, slots: [usize; 2]) -> DiffRow {
         let causes = teller.causes(self, &found, slots);
         DiffRow {
             source: self.end(&found.source),

@@ -89,10 +89,21 @@ pub fn relabelled(before: &World, after: &World) -> BTreeSet<String> {
     let cluster = &after.cluster;
     let known: HashMap<String, WorkloadId> =
         cluster.workload_ids().map(|id| (cluster.workload_name(id), id)).collect();
-    let differs = |id: &WorkloadId| {
-        let own = labels(before, *id);
-        let other = known.get(&before.cluster.workload_name(*id)).map(|&id| labels(after, id));
-        !own.is_empty() && other.is_some_and(|other| !other.is_empty() && other != own)
+    let same = |id: WorkloadId, other: WorkloadId| {
+        let [own, other] = [(before, id), (after, other)].map(|(world, id)| {
+            let pods = world.cluster.workload(id).pods.iter();
+            pods.map(|&pod| &world.cluster.pod(pod).labels)
+        });
+        own.eq(other)
+    };
+    let differs = |&id: &WorkloadId| {
+        let Some(&other) = known.get(&before.cluster.workload_name(id)) else { return false };
+        // Most have the same pods on both sides.
+        if same(id, other) {
+            return false;
+        }
+        let [own, other] = [labels(before, id), labels(after, other)];
+        !own.is_empty() && !other.is_empty() && own != other
     };
     let ids = before.cluster.workload_ids().filter(differs);
     ids.map(|id| before.cluster.workload_name(id)).collect()
@@ -191,7 +202,7 @@ fn beside(
 /// the policies of either stage deny to some pair of old and new pods.
 pub fn rollout(before: Stage<'_>, after: Stage<'_>, relabelled: &BTreeSet<String>) -> Vec<Break> {
     let is_about = |row: &DiffRow| {
-        let own = |end: &DiffEnd| matches!(end, DiffEnd::Workload { name, .. } if relabelled.contains(name));
+        let own = |end: &DiffEnd| matches!(end, DiffEnd::Workload { name, .. } if relabelled.contains(&**name));
         own(&row.source) || own(&row.destination)
     };
     let mut found: BTreeMap<(Generation, BreakEnd, ConnectionSet, Vec<Cause>), BTreeSet<BreakEnd>> =
@@ -264,7 +275,8 @@ fn under_either(found: Vec<Break>) -> Vec<Break> {
 /// What an end is a part of, by name: all addresses are one.
 fn whole(end: &DiffEnd) -> &str {
     match end {
-        DiffEnd::Workload { name, .. } | DiffEnd::Node(name) | DiffEnd::Name(name) => name,
+        DiffEnd::Workload { name, .. } => name,
+        DiffEnd::Node(name) | DiffEnd::Name(name) => name,
         DiffEnd::External(_) => "",
     }
 }
@@ -286,7 +298,7 @@ fn generation(
         all if all == pods.len() => beside,
         _ => return BreakEnd { end, pods: None },
     };
-    let id = ids.get(name).copied();
+    let id = ids.get(&**name).copied();
     let all: Vec<&str> = id
         .map(|id| middle.workload(id).pods.iter().map(|&pod| &*middle.pod(pod).name).collect())
         .unwrap_or_default();

@@ -1,9 +1,11 @@
 //! Rows of one kind joined, and counted: what a reviewer reads.
 
-use super::{Cause, Diff, DiffEnd, DiffRow, RowTurn};
+use super::{Cause, Diff, DiffEnd, RowTurn};
 use crate::engine::Verdict;
 use crate::net::Family;
+use rustc_hash::FxHashMap;
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::Hash;
 
 /// Rows that say the same of several sources or destinations.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,11 +33,6 @@ pub struct Joined {
 pub struct Ends(pub BTreeSet<DiffEnd>);
 
 impl Ends {
-    /// One end.
-    fn one(end: DiffEnd) -> Self {
-        Self(BTreeSet::from([end]))
-    }
-
     /// The ends as printed: `shop/* (3 workloads)` where they are all of a namespace, else the first few.
     pub fn name(&self, namespaces: &BTreeMap<String, usize>) -> String {
         // What is outside is never left out.
@@ -80,23 +77,32 @@ impl Ends {
 impl Diff {
     /// The rows, joined where several sources, or several destinations, have one fate for one reason.
     pub fn joined(&self) -> Vec<Joined> {
-        let each = self.rows.iter().map(|row: &DiffRow| Joined {
-            turn: row.turn(),
-            sources: Ends::one(row.source.clone()),
-            destinations: Ends::one(row.destination.clone()),
-            family: row.family,
-            before: row.before.clone(),
-            after: row.after.clone(),
-            causes: row.causes.clone(),
-            rows: 1,
+        // Of many rows the ends and fates are few, and are told apart by number.
+        let (mut ends, mut fates) = (Numbers::default(), Numbers::default());
+        let each = self.rows.iter().map(|row| {
+            let fate = (row.turn(), row.family, &*row.before, &*row.after, &*row.causes);
+            let [source, destination] = [&row.source, &row.destination].map(|end| ends.of(end));
+            (fates.of(fate), vec![source], vec![destination], 1)
         });
-        let rows = join(each.collect(), true);
-        let mut rows = join(rows, false);
-        rows.sort_by(|a, b| {
-            let key = |own: &Joined| (own.turn, own.destinations.clone(), own.sources.clone());
-            key(a).cmp(&key(b))
+        let rows = join(each.collect());
+        let turned = rows.into_iter();
+        let turned =
+            turned.map(|(fate, sources, destinations, rows)| (fate, destinations, sources, rows));
+        let rows = join(turned.collect());
+        let named =
+            |own: Vec<u32>| Ends(own.into_iter().map(|end| ends.get(end).clone()).collect());
+        let joined = rows.into_iter().map(|(fate, destinations, sources, rows)| {
+            let (turn, family, before, after, causes) = fates.get(fate);
+            let (sources, destinations) = (named(sources), named(destinations));
+            let (before, after, causes) = (before.clone(), after.clone(), causes.to_vec());
+            Joined { turn, sources, destinations, family, before, after, causes, rows }
         });
-        rows
+        let mut joined: Vec<Joined> = joined.collect();
+        joined.sort_by(|a, b| {
+            let ends = (&a.destinations, &a.sources).cmp(&(&b.destinations, &b.sources));
+            a.turn.cmp(&b.turn).then(ends).then_with(|| a.cmp(b))
+        });
+        joined
     }
 
     /// How many workloads each namespace has, of either side.
@@ -122,33 +128,46 @@ impl Diff {
     }
 }
 
-fn join(rows: Vec<Joined>, sources: bool) -> Vec<Joined> {
-    type Key = (RowTurn, BTreeSet<DiffEnd>, Option<Family>, Verdict, Verdict, Vec<Cause>);
-    let mut out: BTreeMap<Key, Joined> = BTreeMap::new();
-    for row in rows {
-        let other = if sources { &row.destinations } else { &row.sources };
-        let key = (
-            row.turn,
-            other.0.clone(),
-            row.family,
-            row.before.clone(),
-            row.after.clone(),
-            row.causes.clone(),
-        );
-        match out.get_mut(&key) {
-            None => {
-                out.insert(key, row);
-            }
-            Some(all) => {
-                let (into, from) = if sources {
-                    (&mut all.sources, row.sources)
-                } else {
-                    (&mut all.destinations, row.destinations)
-                };
-                into.0.extend(from.0);
-                all.rows += row.rows;
-            }
-        }
+/// Things by number.
+struct Numbers<T> {
+    of: FxHashMap<T, u32>,
+    all: Vec<T>,
+}
+
+impl<T> Default for Numbers<T> {
+    fn default() -> Self {
+        Self { of: FxHashMap::default(), all: Vec::new() }
     }
-    out.into_values().collect()
+}
+
+impl<T: Copy + Eq + Hash> Numbers<T> {
+    fn of(&mut self, own: T) -> u32 {
+        *self.of.entry(own).or_insert_with(|| {
+            self.all.push(own);
+            u32::try_from(self.all.len() - 1).unwrap_or(u32::MAX)
+        })
+    }
+
+    fn get(&self, number: u32) -> T {
+        self.all[number as usize]
+    }
+}
+
+/// Fate, ends that are to be joined, other ends, and how many rows they are.
+type Numbered = (u32, Vec<u32>, Vec<u32>, usize);
+
+/// Joins what has one fate and the same other ends, which are in order.
+fn join(rows: Vec<Numbered>) -> Vec<Numbered> {
+    let mut out: FxHashMap<(u32, Vec<u32>), (Vec<u32>, usize)> = FxHashMap::default();
+    for (fate, ends, others, rows) in rows {
+        let (all, count) = out.entry((fate, others)).or_default();
+        all.extend(ends);
+        *count += rows;
+    }
+    let each = out.into_iter().map(|((fate, others), (mut ends, rows))| {
+        ends.sort_unstable();
+        ends.dedup();
+        (fate, ends, others, rows)
+    });
+    each.collect()
 }
