@@ -34,6 +34,11 @@ impl Folder {
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     }
 
+    fn git_says(&self, arguments: &[&str]) -> String {
+        let done = Command::new("git").args(arguments).current_dir(&self.0).output().expect("git");
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    }
+
     fn diff(&self, folder: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
         let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_kubereach"))
             .arg("diff")
@@ -84,7 +89,10 @@ fn a_pull_request_is_compared_with_where_it_left() {
     assert_eq!((status, err.as_str()), (Some(1), ""), "{out}");
     assert!(out.contains("→ shop/deploy/web  tcp/8080"), "{out}");
     assert!(out.contains("deploy/policies.yaml:23"), "{out}");
-    assert!(out.contains("deploy/policies.yaml:23 at main"), "{out}");
+    // Main has gone on: its files may have other lines by now.
+    let base = folder.git_says(&["merge-base", "main", "HEAD"]);
+    let base = &base[..7];
+    assert!(out.contains(&format!("deploy/policies.yaml:23 at {base}")), "{out}");
     // What main has done since is not this branch's doing.
     assert!(!out.contains("db-from-web"), "{out}");
     let (_, out, _) = folder.diff(".", &["--git", "main..HEAD"]);
@@ -93,7 +101,13 @@ fn a_pull_request_is_compared_with_where_it_left() {
     // Paths are seen from where one stands.
     let (status, out, _) = folder.diff("deploy", &["--git", "main...feature"]);
     assert_eq!(status, Some(1));
-    assert!(out.contains("  policies.yaml:23 at main"), "{out}");
+    assert!(out.contains(&format!("  policies.yaml:23 at {base}")), "{out}");
+    // From where it still is, main is called by its name.
+    folder.git(&["checkout", "-q", "-b", "late", "main"]);
+    folder.git(&["rm", "-q", "other/late.yaml"]);
+    folder.git(&["commit", "-q", "-m", "goes back"]);
+    let (_, out, _) = folder.diff(".", &["--git", "main...late"]);
+    assert!(out.contains("other/late.yaml:7 at main"), "{out}");
 }
 
 #[test]
@@ -110,6 +124,96 @@ fn the_working_tree_is_compared_with_a_revision() {
     let (status, out, _) = folder.diff(".", &["--git", "HEAD", "--", "deploy", "more"]);
     assert_eq!(status, Some(1), "{out}");
     assert!(out.contains("db-from-web, rule 1"), "{out}");
+}
+
+#[test]
+fn of_the_working_tree_nothing_is_read_that_git_ignores() {
+    let folder = repository("ignored");
+    folder.write(".gitignore", "build/\nlocal.yaml\n");
+    folder.write("build/db.yaml", &fixture("db-from-web.yaml"));
+    folder.write("local.yaml", &fixture("db-from-web.yaml"));
+    let (status, out, err) = folder.diff(".", &["--git", "HEAD"]);
+    assert_eq!((status, err.as_str()), (Some(0), ""), "{out}");
+    // What is named is read, and so is what is new and not ignored.
+    let (status, out, _) = folder.diff(".", &["--git", "HEAD", "--", "deploy", "local.yaml"]);
+    assert_eq!(status, Some(1), "{out}");
+    assert!(out.contains("db-from-web, rule 1"), "{out}");
+    folder.write("new/db.yaml", &fixture("db-from-web.yaml"));
+    let (status, out, _) = folder.diff("deploy", &["--git", "HEAD"]);
+    assert_eq!(status, Some(0), "only what is below: {out}");
+    let (status, out, _) = folder.diff(".", &["--git", "HEAD"]);
+    assert_eq!(status, Some(1), "{out}");
+    assert!(out.contains("new/db.yaml:"), "{out}");
+}
+
+/// A program that stands in for kustomize: it prints what the folder and the one that it is made from hold.
+const KUSTOMIZE: &str = "#!/bin/sh\nset -e\n[ \"$1\" = kustomize ]\n[ -d \"$2/../base\" ] || { echo \"no base at $PWD/$2/../base\" >&2; exit 1; }\ncat \"$2\"/*.part \"$2\"/../base/*.part\n";
+
+#[cfg(unix)]
+#[test]
+fn revisions_are_rendered_from_their_own_files() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = repository("rendered");
+    folder.write("bin/kubectl", KUSTOMIZE);
+    let program = folder.0.join("bin/kubectl");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
+    let path = std::env::var("PATH").expect("a PATH");
+    let path = format!("{}:{path}", folder.0.join("bin").display());
+    let diff = |from: &str, arguments: &[&str]| {
+        let done = Command::new(env!("CARGO_BIN_EXE_kubereach"))
+            .arg("diff")
+            .args(arguments)
+            .env("PATH", &path)
+            .current_dir(folder.0.join(from))
+            .output()
+            .expect("kubereach");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (done.status.code(), text(&done.stdout), text(&done.stderr))
+    };
+    folder.write("k/base/workloads.part", &fixture("before/workloads.yaml"));
+    folder.write("k/prod/policies.part", &format!("---\n{}---\n", fixture("before/policies.yaml")));
+    folder.write("k/prod/kustomization.yaml", "resources: [../base]\n");
+    folder.git(&["add", "."]);
+    folder.git(&["commit", "-q", "-m", "overlay"]);
+    folder.git(&["branch", "-q", "-f", "main"]);
+    folder.write("k/prod/policies.part", &format!("---\n{}---\n", fixture("after/policies.yaml")));
+    let head = folder.git_says(&["rev-parse", "HEAD"]);
+    let state = || folder.git_says(&["status", "--porcelain"]);
+    let before = state();
+    let (status, out, err) = diff(".", &["--git", "HEAD", "--render", "--", "k/prod"]);
+    assert_eq!((status, err.as_str()), (Some(1), ""), "{out}");
+    assert!(out.contains("web, rule 1") && out.contains("<kustomize k/prod>:"), "{out}");
+    assert!(out.contains(" at HEAD"), "{out}");
+    folder.git(&["commit", "-q", "-a", "-m", "change"]);
+    let (status, committed, err) = diff(".", &["--git", "main...HEAD", "--render", "--", "k/prod"]);
+    assert_eq!((status, err.as_str()), (Some(1), ""), "{committed}");
+    assert_eq!(committed, out.replace(" at HEAD", " at main"));
+    // Paths are seen from where one stands, and neither the working tree nor the index is touched.
+    let (_, below, err) = diff("k", &["--git", "main...HEAD", "--render", "--", "prod"]);
+    assert_eq!((below, err.as_str()), (committed.replace("<kustomize k/", "<kustomize "), ""));
+    assert_ne!(head, folder.git_says(&["rev-parse", "HEAD"]));
+    assert_eq!(state(), "");
+    assert_ne!(before, "");
+    // Where the kustomization is new, what was there before it is read as it was.
+    folder.git(&["rm", "-q", "k/prod/kustomization.yaml"]);
+    folder.git(&["commit", "-q", "-m", "plain"]);
+    let (status, out, err) = diff(".", &["--git", "main..HEAD", "--render", "--", "k/prod"]);
+    assert_eq!(status, Some(1), "{out}{err}");
+    assert!(err.contains("`k/prod` of HEAD is neither a kustomization nor a chart"), "{err}");
+    let (status, _, err) = diff(".", &["--git", "HEAD", "--render", "--", "deploy"]);
+    assert_eq!(status, Some(2), "{err}");
+    assert!(err.contains("`deploy` is neither a kustomization nor a chart"), "{err}");
+    // What the program says is passed on, with paths as they are seen from here.
+    folder.git(&["rm", "-r", "-q", "k/base"]);
+    folder.write("k/prod/kustomization.yaml", "resources: [../base]\n");
+    folder.git(&["add", "."]);
+    folder.git(&["commit", "-q", "-m", "broken"]);
+    let (status, _, err) = diff(".", &["--git", "main..HEAD", "--render", "--", "k/prod"]);
+    assert_eq!(status, Some(2), "{err}");
+    assert!(
+        err.contains("of HEAD: `kubectl kustomize k/prod` failed: no base at k/prod/../base\n"),
+        "{err}"
+    );
 }
 
 #[test]

@@ -201,7 +201,7 @@ pub(super) struct Input {
     #[arg(long, value_name = "CHART", help_heading = "Input")]
     pub(super) helm: Vec<PathBuf>,
     /// A file of values for the charts. Repeatable.
-    #[arg(long, value_name = "FILE", requires = "helm", help_heading = "Input")]
+    #[arg(long, value_name = "FILE", help_heading = "Input")]
     pub(super) values: Vec<PathBuf>,
     /// Folders are always read recursively; taken for the habit of kubectl's users.
     #[arg(long, short = 'R', hide = true)]
@@ -663,6 +663,8 @@ Sides:
   diff --git A..B              B against A
   diff --git HEAD              the working tree against HEAD
   diff … -- deploy/            only these paths of either revision
+  diff … --render -- overlays/prod
+                               the same, rendered by kustomize or helm
   diff -f DUMP --apply FILE    the cluster with the change against the one without it
   diff -f PATH --to-cni CNI    one set of manifests on two CNIs
 With -f beside other sides, each side is applied over what -f names, such as a dump of the cluster.
@@ -687,8 +689,8 @@ pub(super) struct DiffArgs {
     /// the input shows.
     #[arg(long, value_name = "CNI", value_parser = Cni::parse)]
     pub(super) to_cni: Option<Cni>,
-    /// Render BASE and HEAD, if they are kustomizations or charts.
-    #[arg(long, requires = "base")]
+    /// Render BASE and HEAD, or the paths of either revision: each a kustomization or, with `--values`, a chart.
+    #[arg(long)]
     pub(super) render: bool,
     /// Which changes make the exit status 1.
     #[arg(long, value_name = "CHANGE", value_delimiter = ',', default_value = "any")]

@@ -127,6 +127,9 @@ pub(super) fn given(input: &Input) -> Result<Given, Status> {
 /// What `-k` and `--helm` render.
 fn rendered(input: &Input) -> Result<Vec<GitFile>, Status> {
     let failed = |error: RenderError| usage_error(&error.message, error.help.as_deref());
+    if !input.values.is_empty() && input.helm.is_empty() {
+        return Err(usage_error("`--values` are those of a chart", Some("add `--helm CHART`")));
+    }
     let mut rendered = Vec::new();
     for folder in &input.kustomize {
         rendered.push(render_kustomization(folder).map_err(failed)?);

@@ -9,8 +9,8 @@ use crate::analysis::{
 use crate::cluster::{ObjectName, Overlay};
 use crate::enforcement::Cni;
 use crate::manifest::{
-    GitFile, InputPath, Known, Loaded, RenderError, Resource, git_files, git_has, git_range,
-    render_folder,
+    GitError, GitFile, InputPath, Known, Loaded, RenderError, Resource, git_files, git_has,
+    git_range, git_working_files, render_folder, render_revisions,
 };
 use crate::render::{self, SideNames};
 use std::collections::BTreeSet;
@@ -25,6 +25,13 @@ pub(super) fn run(args: &DiffArgs, global: &Global) -> Status {
     if !args.paths.is_empty() && args.git.is_none() {
         let help = "`kubereach diff --git main...HEAD -- deploy/`";
         return console::usage_error("paths after `--` go with `--git`", Some(help));
+    }
+    if args.render && args.base.is_none() && args.git.is_none() {
+        let help = "`-k DIR` and `--helm CHART` render what is not one of two sides";
+        return console::usage_error(
+            "`--render` goes with BASE and HEAD, or with `--git`",
+            Some(help),
+        );
     }
     let edits = args.input.overlay.is_asked();
     let inputs = args.input.filename.iter().chain(&args.input.overlay.apply);
@@ -46,11 +53,7 @@ pub(super) fn run(args: &DiffArgs, global: &Global) -> Status {
         }
         (_, _, Some(range), _) => match revisions(range, args) {
             Ok((sides, names)) => compare(args, global, &sides, &names),
-            Err(message) => {
-                let help =
-                    "write `--git main...HEAD`, `--git A..B`, or `--git HEAD` for the working tree";
-                console::usage_error(&message, Some(help))
-            }
+            Err(error) => console::usage_error(&error.message, error.help.as_deref()),
         },
         _ if args.input.filename.is_empty()
             && args.input.kustomize.is_empty()
@@ -89,57 +92,63 @@ enum Side {
 /// A side that is a path, rendered if that was asked for.
 fn named(args: &DiffArgs, path: &str) -> Result<Side, RenderError> {
     if args.render {
-        return match render_folder(Path::new(path))? {
-            Some(file) => Ok(Side::Files(vec![file])),
-            None => Err(RenderError {
-                message: format!("`{path}` is neither a kustomization nor a chart"),
-                help: Some("without `--render` its files are read as they are".into()),
-            }),
-        };
+        let namespace = args.input.namespace.as_deref();
+        let file = render_folder(Path::new(path), &args.input.values, namespace)?;
+        return Ok(Side::Files(vec![file]));
     }
     Ok(Side::Path(path.into()))
 }
 
-fn revisions(range: &str, args: &DiffArgs) -> Result<([Side; 2], SideNames), String> {
-    let (base, head) = git_range(range).map_err(|error| error.to_string())?;
-    let files = |revision: &str| git_files(revision, &args.paths).map_err(|e| e.to_string());
-    let first = Side::Files(files(&base)?);
+fn revisions(range: &str, args: &DiffArgs) -> Result<([Side; 2], SideNames), RenderError> {
+    let (before, head) = git_range(range).map_err(git_failed)?;
     for path in &args.paths {
-        let is_in = |revision: &str| git_has(revision, path).map_err(|error| error.to_string());
+        let is_in = |name: &str| git_has(name, path).map_err(git_failed);
         let in_head = match &head {
             Some(head) => is_in(head)?,
             None => Path::new(path).exists(),
         };
-        if !in_head && !is_in(&base)? {
-            return Err(format!("no manifest is called or below `{path}` on either side"));
+        if !in_head && !is_in(&before)? {
+            let message = format!("no manifest is called or below `{path}` on either side");
+            return Err(git_failed(GitError(message)));
         }
     }
-    let (second, after) = if let Some(head) = &head {
-        (Side::Files(files(head)?), head.clone())
-    } else {
-        let mut paths: Vec<InputPath> =
-            args.paths.iter().map(|path| path.as_str().into()).collect();
-        if paths.is_empty() {
-            paths.push(".".into());
+    let after = head.clone().unwrap_or_else(|| "working tree".to_owned());
+    let names = SideNames { before: before.clone(), after, revisions: true };
+    let revisions = [Some(&*before), head.as_deref()];
+    if args.render {
+        let namespace = args.input.namespace.as_deref();
+        let rendered = render_revisions(revisions, &args.paths, &args.input.values, namespace)?;
+        for (path, side) in &rendered.plain {
+            let name = if *side == 0 { &names.before } else { &names.after };
+            console::note(&format!(
+                "`{path}` of {name} is neither a kustomization nor a chart: its files are read as they are"
+            ));
         }
-        // What the working tree has no more is removed.
-        paths.retain(|path| !matches!(path, InputPath::Path(path) if !path.exists()));
-        let side = if paths.is_empty() { Side::Files(Vec::new()) } else { Side::Tree(paths) };
-        (side, "working tree".to_owned())
+        return Ok((rendered.sides.map(Side::Files), names));
+    }
+    let of = |name: Option<&str>| match name {
+        Some(name) => git_files(name, &args.paths).map(Side::Files),
+        None => git_working_files(&args.paths)
+            .map(|files| Side::Tree(files.into_iter().map(InputPath::Path).collect())),
     };
-    // The commit that two branches have in common is called by the branch that was named.
-    let before = match range.split_once("...") {
-        Some((name, _)) if !name.is_empty() => name.to_owned(),
-        Some(_) => "HEAD".to_owned(),
-        None => base,
-    };
-    Ok(([first, second], SideNames { before, after, revisions: true }))
+    let [before, after] = revisions.map(of);
+    Ok(([before.map_err(git_failed)?, after.map_err(git_failed)?], names))
+}
+
+fn git_failed(error: GitError) -> RenderError {
+    let help = "write `--git main...HEAD`, `--git A..B`, or `--git HEAD` for the working tree";
+    RenderError { help: Some(help.into()), ..error.into() }
 }
 
 /// The arguments of one side.
 fn input_of(args: &DiffArgs, cni: Option<&Cni>) -> Input {
     let cni = cni.cloned().map(Into::into).or(args.input.cni.clone());
-    Input { cni, ..args.input.clone() }
+    let mut input = Input { cni, ..args.input.clone() };
+    if args.render && input.helm.is_empty() {
+        // They are those of the sides.
+        input.values.clear();
+    }
+    input
 }
 
 /// What a side adds to what `-f` names.

@@ -1,12 +1,14 @@
-//! Manifests of a git revision, read from its object store: nothing is checked out.
+//! Manifests of a git revision, read from its object store: the working tree and the index are left alone.
 //!
 //! The program `git` reads: it knows packs, alternates, partial clones and worktrees.
 
 use super::discover::is_manifest;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use tempfile::TempDir;
 
 /// What git says is wrong, or that there is no git.
 #[derive(Clone, Debug)]
@@ -23,7 +25,8 @@ impl std::error::Error for GitError {}
 /// A file of a revision: its path as seen from the working folder, and what it holds.
 pub type GitFile = (PathBuf, Vec<u8>);
 
-/// The two sides of a range: `A...B` from where B left A, `A..B` from A, `A` to the working tree (`None`).
+/// The two sides of a range: `A...B` from where B left A (a commit's short id, unless A is there still), `A..B` from
+/// A, `A` to the working tree (`None`).
 pub fn git_range(text: &str) -> Result<(String, Option<String>), GitError> {
     let or_head = |name: &str| if name.is_empty() { "HEAD".to_owned() } else { name.to_owned() };
     if let Some((a, b)) = text.split_once("...") {
@@ -31,7 +34,9 @@ pub fn git_range(text: &str) -> Result<(String, Option<String>), GitError> {
         let (commit_a, commit_b) = (commit(&a)?, commit(&b)?);
         let base = run(&["merge-base", &commit_a, &commit_b], &[])
             .map_err(|_| GitError(format!("`{a}` and `{b}` have no commit in common")))?;
-        return Ok((String::from_utf8_lossy(&base).trim().to_owned(), Some(b)));
+        let base = String::from_utf8_lossy(&base).trim().to_owned();
+        let base = if base == commit_a { a } else { short(&base)? };
+        return Ok((base, Some(b)));
     }
     if let Some((a, b)) = text.split_once("..") {
         return Ok((or_head(a), Some(or_head(b))));
@@ -48,6 +53,12 @@ fn commit(name: &str) -> Result<String, GitError> {
             "" => GitError(format!("git knows no revision `{name}`")),
             _ => error,
         })?;
+    Ok(String::from_utf8_lossy(&found).trim().to_owned())
+}
+
+/// A commit's id, as short as git writes it.
+fn short(commit: &str) -> Result<String, GitError> {
+    let found = run(&["rev-parse", "--short", commit], &[])?;
     Ok(String::from_utf8_lossy(&found).trim().to_owned())
 }
 
@@ -94,21 +105,86 @@ fn listed(revision: &str, paths: &[String]) -> Result<Vec<(PathBuf, String)>, Gi
         else {
             continue;
         };
-        // A file that is named is read whatever it is called, as elsewhere, and so is a hidden folder.
-        let below = paths.iter().filter_map(|own| Path::new(path).strip_prefix(own).ok());
-        let below = below.min_by_key(|below| below.as_os_str().len()).unwrap_or(Path::new(path));
-        let named = below.as_os_str().is_empty();
-        if mode.starts_with("100") && (named || is_manifest(below)) {
+        if mode.starts_with("100") && is_wanted(Path::new(path), paths) {
             found.push((PathBuf::from(path), id.to_owned()));
         }
     }
     Ok(found)
 }
 
-/// Runs git. An error without text is one that it was asked to be quiet about.
+/// Whether a file below these paths is read. One that is named is whatever it is called, as elsewhere, and so is
+/// a hidden folder.
+fn is_wanted(path: &Path, paths: &[String]) -> bool {
+    let below = paths.iter().filter_map(|own| path.strip_prefix(own).ok());
+    let below = below.min_by_key(|below| below.as_os_str().len()).unwrap_or(path);
+    below.as_os_str().is_empty() || is_manifest(below)
+}
+
+/// The manifests of the working tree below these paths, as [`git_files`] has those of a revision: files that git
+/// knows, and new ones that it is not told to ignore; those that are named in any case.
+pub fn git_working_files(paths: &[String]) -> Result<Vec<PathBuf>, GitError> {
+    let mut arguments = vec!["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--"];
+    arguments.extend(paths.iter().map(String::as_str));
+    let listed = run(&arguments, &[])?;
+    let entries = listed.split(|&byte| byte == 0).filter(|entry| !entry.is_empty());
+    let mut found: BTreeSet<PathBuf> = entries
+        .map(|entry| PathBuf::from(String::from_utf8_lossy(entry).into_owned()))
+        .filter(|path| is_wanted(path, paths))
+        .collect();
+    found.extend(paths.iter().map(PathBuf::from));
+    // What is gone, and submodules, are no files.
+    found.retain(|path| path.symlink_metadata().is_ok_and(|own| own.is_file()));
+    Ok(found.into_iter().collect())
+}
+
+/// A revision as files in a folder of their own, for programs that read files. It is gone with this value.
+#[derive(Debug)]
+pub(super) struct GitTree {
+    root: TempDir,
+    prefix: PathBuf,
+}
+
+impl GitTree {
+    /// What the working folder is there.
+    pub(super) fn folder(&self) -> PathBuf {
+        // Without a part that is empty, and would end the path with a slash.
+        self.root.path().components().chain(self.prefix.components()).collect()
+    }
+}
+
+/// Writes the files of a revision to a folder of their own.
+pub(super) fn git_tree(revision: &str) -> Result<GitTree, GitError> {
+    let commit = commit(revision)?;
+    let line = |arguments: &[&str]| -> Result<String, GitError> {
+        Ok(String::from_utf8_lossy(&run(arguments, &[])?).trim_end_matches('\n').to_owned())
+    };
+    let repository = line(&["rev-parse", "--absolute-git-dir"])?;
+    let prefix = PathBuf::from(line(&["rev-parse", "--show-prefix"])?);
+    let failed = |error: std::io::Error| GitError(format!("cannot write `{revision}`: {error}"));
+    let folder = || tempfile::Builder::new().prefix("kubereach-").tempdir();
+    let (root, index) = (folder().map_err(failed)?, folder().map_err(failed)?);
+    for arguments in [&["read-tree", &*commit][..], &["checkout-index", "--all", "--force"]] {
+        let mut git = Command::new("git");
+        // An index of its own, and nobody is told of it.
+        git.args(["-c", "core.hooksPath=/dev/null"]).args(arguments).current_dir(root.path());
+        git.env("GIT_DIR", &repository).env("GIT_WORK_TREE", root.path());
+        git.env("GIT_INDEX_FILE", index.path().join("index"));
+        run_as(git, &[])?;
+    }
+    std::fs::create_dir_all(root.path().join(&prefix)).map_err(failed)?;
+    Ok(GitTree { root, prefix })
+}
+
+/// Runs git here.
 fn run(arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, GitError> {
-    let mut child = Command::new("git")
-        .args(arguments)
+    let mut git = Command::new("git");
+    git.args(arguments);
+    run_as(git, input)
+}
+
+/// Runs git. An error without text is one that it was asked to be quiet about.
+fn run_as(mut git: Command, input: &[u8]) -> Result<Vec<u8>, GitError> {
+    let mut child = git
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

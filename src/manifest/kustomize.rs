@@ -87,7 +87,7 @@ pub(super) fn warning(
         Diagnostic::new(Code::UnrenderedKustomization, message)
             .at(span, "what is deployed is not what is read")
             .help(format!(
-                "render it first: `kubectl kustomize {folder} | kubereach … -f -`, or take the files as they stand with `--ignore-unsupported`"
+                "render it: `-k {folder}`, in `diff` `--render`; or take the files as they stand with `--ignore-unsupported`"
             )),
     )
 }

@@ -50,7 +50,7 @@ pub use discover::{InputPath, is_test_file};
 pub(crate) use documents::documents;
 pub use documents::{files_below, files_matching, write_text};
 pub use file::Readers;
-pub use git::{GitError, GitFile, git_files, git_has, git_range};
+pub use git::{GitError, GitFile, git_files, git_has, git_range, git_working_files};
 pub use item::{Reason, SetAside};
 pub use known::Known;
 pub use load::{Loaded, load, load_over, load_text, load_text_by, load_texts, read_text};
@@ -62,7 +62,10 @@ pub use ordered::{
 };
 pub(crate) use place::Place;
 pub use read::digest;
-pub use rendered::{RenderError, render_chart, render_folder, render_kustomization};
+pub use rendered::{
+    RenderError, RenderedRevisions, render_chart, render_folder, render_kustomization,
+    render_revisions,
+};
 pub use resource::{
     AddressList, ContainerPort, Digest, LabelSelector, Labels, Meta, NetworkPolicyResource,
     NodeResource, Operator, Owner, PeerResource, PeerSelects, PodResource, PodShape, PortRef,

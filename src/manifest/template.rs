@@ -92,7 +92,9 @@ pub(super) fn report(
             fault = fault.note(format!("policies stand in {shown}{more}"));
         }
         let what = chart.map_or_else(|| "CHART".into(), |chart| chart.display().to_string());
-        out.push(fault.help(format!("render it first: `helm template {what} | kubereach … -f -`")));
+        out.push(fault.help(format!(
+            "render it: `--helm {what}`, in `diff` `--render`; or elsewhere: `helm template {what} | kubereach … -f -`"
+        )));
     }
 }
 
