@@ -24,6 +24,8 @@ struct Object {
     /// Where its text stands.
     text: usize,
     span: Span,
+    /// In which column it stands, from 0: of what is indented otherwise the same bytes say something else.
+    column: usize,
     resource: Resource,
     /// The last object before it whose text begins with the same bytes.
     before: Option<u32>,
@@ -53,10 +55,13 @@ impl Known {
         let each = loaded.resources.par_iter().filter_map(|resource| {
             let Digest::Of(span) = resource.meta().digest else { return None };
             let text = first + ids.binary_search(&span.source).ok()?;
-            let mut resource = resource.clone();
-            every_span(&mut resource, &mut |_| Some(()))?;
+            if !is_movable(resource) {
+                return None;
+            }
             let head = head(text_of(texts, text, span)?);
-            Some((head, Object { text, span, resource, before: None }))
+            let column = column((**texts.get(text)?).as_ref(), span.start as usize);
+            let resource = resource.clone();
+            Some((head, Object { text, span, column, resource, before: None }))
         });
         let found: Vec<(Option<u64>, Object)> = each.collect();
         self.objects.reserve(found.len());
@@ -85,13 +90,14 @@ impl Known {
             return None;
         }
         let rest = text.get(at..)?;
+        let column = column(text, at);
         let is_it = |place: &usize| {
-            let object = self.objects.get(*place);
+            let object = self.objects.get(*place).filter(|own| own.column == column);
             let own = object.and_then(|own| text_of(&self.texts, own.text, own.span));
             own.is_some_and(|own| rest.starts_with(own))
         };
         // What was not found is new, or another version of what stands there.
-        let ahead = course.next..=course.next + (course.missed + 1).min(MOST_TRIED);
+        let ahead = course.next..course.next + (course.missed + 2).min(MOST_TRIED);
         let alike = || {
             let first = head(rest).and_then(|head| self.by_head.get(&head).copied());
             let before = |&place: &u32| self.objects.get(place as usize)?.before;
@@ -121,14 +127,23 @@ fn text_of(texts: &[Bytes], text: usize, span: Span) -> Option<&[u8]> {
     (**texts.get(text)?).as_ref().get(span.start as usize..span.end as usize)
 }
 
+/// How many bytes stand before a place on its line.
+fn column(text: &[u8], at: usize) -> usize {
+    at - memchr::memrchr(b'\n', &text[..at]).map_or(0, |end| end + 1)
+}
+
 fn head(text: &[u8]) -> Option<u64> {
     let mut hasher = FxHasher::default();
     hasher.write(text.get(..HEAD)?);
     Some(hasher.finish())
 }
 
-/// Calls `each` with every span of an object of a kind that dumps are full of. `None` of another kind, or if
-/// `each` says so.
+/// Whether an object is of a kind that dumps are full of.
+fn is_movable(resource: &Resource) -> bool {
+    matches!(resource, Resource::Namespace(_) | Resource::Pod(_) | Resource::NetworkPolicy(_))
+}
+
+/// Calls `each` with every span of such an object, until it says `None`.
 fn every_span(
     resource: &mut Resource,
     each: &mut impl FnMut(&mut Span) -> Option<()>,
@@ -138,11 +153,7 @@ fn every_span(
     if let Digest::Of(span) = &mut meta.digest {
         each(span)?;
     }
-    let policy = match resource {
-        Resource::Namespace(_) | Resource::Pod(_) => return Some(()),
-        Resource::NetworkPolicy(policy) => policy,
-        _ => return None,
-    };
+    let Resource::NetworkPolicy(policy) = resource else { return Some(()) };
     selector(&mut policy.pod_selector, each)?;
     if let Some(types) = &mut policy.policy_types {
         each(types)?;

@@ -155,11 +155,10 @@ impl<'t> Chunk<'t> {
     fn known_item(&self, at: usize, course: &mut Course) -> Option<(Resource, usize)> {
         let start = at + self.format.indent();
         let (resource, end) = self.known.find(self.source, self.text, start, course)?;
-        let end = end
-            + match self.format {
-                Format::Yaml => usize::from(self.text.get(end) == Some(&b'\n')),
-                Format::Json => self.separator(end)?.len(),
-            };
+        let end = match self.format {
+            Format::Yaml => starts_with(self.text, end, b"\n").then_some(end + 1)?,
+            Format::Json => end + self.separator(end)?.len(),
+        };
         self.ends_at(end).then_some((resource, end))
     }
 
