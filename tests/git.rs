@@ -191,6 +191,20 @@ fn revisions_are_rendered_from_their_own_files() {
     // Paths are seen from where one stands, and neither the working tree nor the index is touched.
     let (_, below, err) = diff("k", &["--git", "main...HEAD", "--render", "--", "prod"]);
     assert_eq!((below, err.as_str()), (committed.replace("<kustomize k/", "<kustomize "), ""));
+    // An absolute path is one of either revision, too, and so is a kustomization without an extension.
+    let whole = folder.0.join("k/prod").display().to_string();
+    for from in [".", "k", "deploy"] {
+        let (status, again, err) = diff(from, &["--git", "main...HEAD", "--render", "--", &whole]);
+        assert_eq!((status, err.as_str()), (Some(1), ""), "{from}: {again}");
+        assert_eq!(again.lines().count(), committed.lines().count(), "{from}: {again}");
+    }
+    let (status, _, err) = diff(".", &["--git", "main...HEAD", "--render", "--", "/"]);
+    assert_eq!(status, Some(2), "{err}");
+    assert!(err.contains("`/` is not in this repository"), "{err}");
+    folder.git(&["mv", "k/prod/kustomization.yaml", "k/prod/Kustomization"]);
+    let (status, again, err) = diff(".", &["--git", "main", "--render", "--", "k/prod"]);
+    assert_eq!((status, err.as_str()), (Some(1), ""), "{again}");
+    folder.git(&["mv", "k/prod/Kustomization", "k/prod/kustomization.yaml"]);
     assert_ne!(head, folder.git_says(&["rev-parse", "HEAD"]));
     assert_eq!(state(), "");
     assert_ne!(before, "");
@@ -214,6 +228,62 @@ fn revisions_are_rendered_from_their_own_files() {
         err.contains("of HEAD: `kubectl kustomize k/prod` failed: no base at k/prod/../base\n"),
         "{err}"
     );
+}
+
+/// A program that stands in for helm: it prints the chart's policies with the one value that they have.
+const HELM: &str = "#!/bin/sh\nset -e\n[ \"$1 $3\" = 'template --values' ]\nsed \"s/PORT/$(cat \"$4\")/\" \"$2\"/policies.part\n";
+
+#[cfg(unix)]
+#[test]
+fn values_are_those_of_the_revision_and_what_a_chart_has_no_more_is_gone_from_the_dump() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = repository("chart");
+    folder.write("bin/helm", HELM);
+    let program = folder.0.join("bin/helm");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
+    let path = std::env::var("PATH").expect("a PATH");
+    let path = format!("{}:{path}", folder.0.join("bin").display());
+    let diff = |arguments: &[&str]| {
+        let done = Command::new(env!("CARGO_BIN_EXE_kubereach"))
+            .arg("diff")
+            .args(arguments)
+            .env("PATH", &path)
+            .current_dir(&folder.0)
+            .output()
+            .expect("kubereach");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (done.status.code(), text(&done.stdout), text(&done.stderr))
+    };
+    let policies = fixture("db-from-web.yaml").replace("5432", "PORT");
+    assert!(policies.contains("PORT"));
+    folder.write("chart/Chart.yaml", "name: chart\n");
+    folder.write("chart/policies.part", &policies);
+    folder.write("values", "5432");
+    folder.git(&["add", "."]);
+    folder.git(&["commit", "-q", "-m", "chart"]);
+    folder.git(&["branch", "-q", "-f", "main"]);
+    folder.write("values", "5433");
+    folder.git(&["commit", "-q", "-a", "-m", "value"]);
+    let range = ["--git", "main...HEAD", "--render", "--values", "values", "-f", "deploy"];
+    let (status, out, err) = diff(&[&range[..], &["--", "chart"]].concat());
+    assert_eq!((status, err.as_str()), (Some(1), ""), "{out}");
+    assert!(out.contains("tcp/5433"), "{out}");
+    // The dump has the policy as well: without it in the chart it is gone from there, too.
+    folder.write("dump/policies.yaml", &fixture("db-from-web.yaml"));
+    folder.write("dump/workloads.yaml", &fixture("before/workloads.yaml"));
+    folder.write("values", "5432");
+    folder.write("chart/policies.part", "");
+    folder.git(&["commit", "-q", "-a", "-m", "without"]);
+    let range = ["--git", "main..HEAD", "--render", "--values", "values", "-f", "dump"];
+    let (status, out, err) = diff(&[&range[..], &["--", "chart"]].concat());
+    assert_eq!(status, Some(1), "{out}{err}");
+    assert!(err.contains("HEAD has no more: NetworkPolicy shop/db-from-web"), "{err}");
+    let (status, _, err) = diff(&["--git", "HEAD", "--values", "values"]);
+    assert_eq!(status, Some(2), "{err}");
+    assert!(err.contains("`--values` are those of a chart"), "{err}");
+    let (status, _, err) = diff(&["-f", "deploy", "--render"]);
+    assert_eq!(status, Some(2), "{err}");
+    assert!(err.contains("`--render` goes with BASE and HEAD"), "{err}");
 }
 
 #[test]

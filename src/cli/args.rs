@@ -689,7 +689,8 @@ pub(super) struct DiffArgs {
     /// the input shows.
     #[arg(long, value_name = "CNI", value_parser = Cni::parse)]
     pub(super) to_cni: Option<Cni>,
-    /// Render BASE and HEAD, or the paths of either revision: each a kustomization or, with `--values`, a chart.
+    /// Render BASE and HEAD, or with --git the paths of either revision, if they are kustomizations or charts. A
+    /// revision is written to a temporary folder for that, and relative `--values` are those of the same revision.
     #[arg(long)]
     pub(super) render: bool,
     /// Which changes make the exit status 1.

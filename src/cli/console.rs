@@ -81,7 +81,7 @@ pub(super) struct Parts {
 /// second may depend on it.
 pub(super) fn read_sides(
     (input, parts): (&Input, Parts),
-    second: impl FnOnce(&Known) -> (Input, Parts),
+    second: impl FnOnce(&Known) -> Result<(Input, Parts), Status>,
     global: &Global,
     known: &mut Known,
 ) -> Result<[&'static mut World; 2], Status> {
@@ -89,7 +89,7 @@ pub(super) fn read_sides(
     let (before, overlay) = load_parts(input, parts, known)?;
     known.add(&before);
     let before = (before, options(input, overlay));
-    let (input, parts) = second(known);
+    let (input, parts) = second(known)?;
     let (after, overlay) = load_parts(&input, parts, known)?;
     let after = (after, options(&input, overlay));
     let (before, after) =

@@ -101,7 +101,8 @@ fn named(args: &DiffArgs, path: &str) -> Result<Side, RenderError> {
 
 fn revisions(range: &str, args: &DiffArgs) -> Result<([Side; 2], SideNames), RenderError> {
     let (before, head) = git_range(range).map_err(git_failed)?;
-    for path in &args.paths {
+    // What is rendered may go by another name than a manifest.
+    for path in args.paths.iter().filter(|_| !args.render) {
         let is_in = |name: &str| git_has(name, path).map_err(git_failed);
         let in_head = match &head {
             Some(head) => is_in(head)?,
@@ -169,24 +170,28 @@ fn reload(args: &DiffArgs, own: &Side, cni: Option<&Cni>, known: &Known) -> Opti
 
 /// Objects that the first side has and the second has no more, where both are applied over what `-f` names and
 /// that has them as well: the change takes them away there, too.
-fn left_behind(args: &DiffArgs, sides: &[Side; 2], known: &Known) -> BTreeSet<Named> {
+fn left_behind(
+    args: &DiffArgs,
+    sides: &[Side; 2],
+    known: &Known,
+) -> Result<BTreeSet<Named>, Status> {
     if args.input.filename.is_empty() || matches!(sides, [Side::AsIs, _]) {
-        return BTreeSet::new();
+        return Ok(BTreeSet::new());
     }
-    let names = |input: &Input, parts: Parts| -> BTreeSet<Named> {
+    let names = |input: &Input, parts: Parts| -> Result<BTreeSet<Named>, Status> {
         let parts = Parts { overlay: Some(Overlay::default()), ..parts };
-        let loaded = console::load_objects(input, parts, known);
-        loaded.map(|own| own.resources.iter().map(Named::of).collect()).unwrap_or_default()
+        let loaded = console::load_objects(input, parts, known)?;
+        Ok(loaded.resources.iter().map(Named::of).collect())
     };
-    let alone = Input { filename: Vec::new(), ..args.input.clone() };
-    let of_side = |own: &Side| names(&alone, parts(own));
-    let gone: BTreeSet<Named> =
-        of_side(&sides[0]).difference(&of_side(&sides[1])).cloned().collect();
+    let input = input_of(args, None);
+    let alone = Input { filename: Vec::new(), ..input.clone() };
+    let [first, second] = [names(&alone, parts(&sides[0]))?, names(&alone, parts(&sides[1]))?];
+    let gone: BTreeSet<Named> = first.difference(&second).cloned().collect();
     if gone.is_empty() {
-        return gone;
+        return Ok(gone);
     }
-    let base = names(&args.input, Parts::default());
-    gone.intersection(&base).cloned().collect()
+    let base = names(&input, Parts::default())?;
+    Ok(gone.intersection(&base).cloned().collect())
 }
 
 /// An object by kind, namespace and name.
@@ -227,9 +232,9 @@ fn compare(args: &DiffArgs, global: &Global, sides: &[Side; 2], names: &SideName
     let worlds = console::read_sides(
         (&input_of(args, None), parts(&sides[0])),
         |known| {
-            left = left_behind(args, sides, known);
+            left = left_behind(args, sides, known)?;
             second.input.overlay.delete.extend(left.iter().filter_map(Named::object));
-            (input_of(&second, args.to_cni.as_ref()), parts(&sides[1]))
+            Ok((input_of(&second, args.to_cni.as_ref()), parts(&sides[1])))
         },
         global,
         known,

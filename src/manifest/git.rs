@@ -6,7 +6,7 @@ use super::discover::is_manifest;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
@@ -58,8 +58,7 @@ fn commit(name: &str) -> Result<String, GitError> {
 
 /// A commit's id, as short as git writes it.
 fn short(commit: &str) -> Result<String, GitError> {
-    let found = run(&["rev-parse", "--short", commit], &[])?;
-    Ok(String::from_utf8_lossy(&found).trim().to_owned())
+    line(&["rev-parse", "--short", commit])
 }
 
 /// Whether a revision has a manifest of this path or below it.
@@ -127,14 +126,39 @@ pub fn git_working_files(paths: &[String]) -> Result<Vec<PathBuf>, GitError> {
     arguments.extend(paths.iter().map(String::as_str));
     let listed = run(&arguments, &[])?;
     let entries = listed.split(|&byte| byte == 0).filter(|entry| !entry.is_empty());
-    let mut found: BTreeSet<PathBuf> = entries
-        .map(|entry| PathBuf::from(String::from_utf8_lossy(entry).into_owned()))
-        .filter(|path| is_wanted(path, paths))
-        .collect();
+    let mut found: BTreeSet<PathBuf> =
+        entries.map(path_of).filter(|path| is_wanted(path, paths)).collect();
     found.extend(paths.iter().map(PathBuf::from));
     // What is gone, and submodules, are no files.
     found.retain(|path| path.symlink_metadata().is_ok_and(|own| own.is_file()));
     Ok(found.into_iter().collect())
+}
+
+/// A path as git writes it.
+fn path_of(bytes: &[u8]) -> PathBuf {
+    #[cfg(unix)]
+    return PathBuf::from(<std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(bytes));
+    #[cfg(not(unix))]
+    PathBuf::from(String::from_utf8_lossy(bytes).into_owned())
+}
+
+/// A path as it is seen from the working folder in any revision: one that is absolute leads to the working tree. `None`
+/// if it is not in the repository.
+pub(super) fn git_relative(path: &Path) -> Result<Option<PathBuf>, GitError> {
+    if path.is_relative() {
+        return Ok(Some(path.to_path_buf()));
+    }
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let top = real(Path::new(&line(&["rev-parse", "--show-toplevel"])?));
+    let Ok(below) = real(path).strip_prefix(&top).map(Path::to_path_buf) else { return Ok(None) };
+    let prefix = PathBuf::from(line(&["rev-parse", "--show-prefix"])?);
+    Ok(Some(match below.strip_prefix(&prefix) {
+        Ok(rest) if rest.as_os_str().is_empty() => PathBuf::from("."),
+        Ok(rest) => rest.to_path_buf(),
+        Err(_) => {
+            prefix.components().map(|_| Component::ParentDir).chain(below.components()).collect()
+        }
+    }))
 }
 
 /// A revision as files in a folder of their own, for programs that read files. It is gone with this value.
@@ -155,9 +179,6 @@ impl GitTree {
 /// Writes the files of a revision to a folder of their own.
 pub(super) fn git_tree(revision: &str) -> Result<GitTree, GitError> {
     let commit = commit(revision)?;
-    let line = |arguments: &[&str]| -> Result<String, GitError> {
-        Ok(String::from_utf8_lossy(&run(arguments, &[])?).trim_end_matches('\n').to_owned())
-    };
     let repository = line(&["rev-parse", "--absolute-git-dir"])?;
     let prefix = PathBuf::from(line(&["rev-parse", "--show-prefix"])?);
     let failed = |error: std::io::Error| GitError(format!("cannot write `{revision}`: {error}"));
@@ -173,6 +194,11 @@ pub(super) fn git_tree(revision: &str) -> Result<GitTree, GitError> {
     }
     std::fs::create_dir_all(root.path().join(&prefix)).map_err(failed)?;
     Ok(GitTree { root, prefix })
+}
+
+/// The one line that git prints.
+fn line(arguments: &[&str]) -> Result<String, GitError> {
+    Ok(String::from_utf8_lossy(&run(arguments, &[])?).trim_end_matches('\n').to_owned())
 }
 
 /// Runs git here.

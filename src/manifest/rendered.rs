@@ -1,6 +1,8 @@
 //! Manifests that another program makes: kustomizations and charts.
 
-use super::git::{GitError, GitFile, GitTree, git_files, git_tree, git_working_files};
+use super::git::{
+    GitError, GitFile, GitTree, git_files, git_relative, git_tree, git_working_files,
+};
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -133,7 +135,8 @@ pub struct RenderedRevisions {
     pub plain: Vec<(String, usize)>,
 }
 
-/// Renders paths, as they are seen from the working folder, in two revisions, or in the working tree (`None`). What
+/// Renders paths, as they are seen from the working folder, with values that are of the same revision, in two
+/// revisions, or in the working tree (`None`). What
 /// is not there on one side is left out of it. Without a path it is the working folder that is rendered.
 pub fn render_revisions(
     revisions: [Option<&str>; 2],
@@ -141,17 +144,29 @@ pub fn render_revisions(
     values: &[PathBuf],
     namespace: Option<&str>,
 ) -> Result<RenderedRevisions, RenderError> {
-    let here = [".".to_owned()];
-    let paths = if paths.is_empty() { &here[..] } else { paths };
+    let in_any = |path: &str| -> Result<String, RenderError> {
+        let found = git_relative(Path::new(path))?.map(|own| own.to_string_lossy().into_owned());
+        found.ok_or_else(|| RenderError {
+            message: format!("`{path}` is not in this repository"),
+            help: None,
+        })
+    };
+    let mut paths = paths.iter().map(|path| in_any(path)).collect::<Result<Vec<_>, _>>()?;
+    if paths.is_empty() {
+        paths.push(".".into());
+    }
+    // Values from elsewhere are the same for both.
+    let of_any = |file: &PathBuf| Ok(git_relative(file)?.unwrap_or_else(|| file.clone()));
+    let values = values.iter().map(of_any).collect::<Result<Vec<_>, GitError>>()?;
     let [before, after] = revisions.map(|name| name.map(git_tree).transpose());
     let trees = [before?, after?];
     let mut out = RenderedRevisions::default();
-    for path in paths {
+    for path in &paths {
         let mut plain = Vec::new();
         let mut is_rendered = false;
         for (side, tree) in trees.iter().enumerate() {
             let from = tree.as_ref().map_or_else(|| PathBuf::from("."), GitTree::folder);
-            let found = seen_from(&from, Path::new(path), values, namespace).map_err(|error| {
+            let found = seen_from(&from, Path::new(path), &values, namespace).map_err(|error| {
                 let name = revisions[side].unwrap_or("the working tree");
                 RenderError { message: format!("of {name}: {}", error.message), ..error }
             })?;
