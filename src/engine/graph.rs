@@ -62,9 +62,13 @@ pub(super) fn outside_nodes(
     let used = Family::ALL.into_iter().filter(is_used);
     let outside = used.map(|family| {
         let whole = routable_addresses(family);
-        let owned = model.atoms(&whole).into_iter().filter(|atom| is_owned(model, atom));
-        let owned = IpSet::blocks(owned.flat_map(|atom| atom.to_blocks()));
-        whole.difference(&owned)
+        // Addresses that rules name one by one are those of pods and nodes, where they have them.
+        let atoms = model.atoms(&whole).into_iter();
+        let named = atoms.flat_map(|atom| atom.to_blocks()).filter(|block| {
+            block.prefix_len() == block.max_prefix_len()
+                && model.cluster().owner_of(block.addr()).is_some()
+        });
+        whole.difference(&IpSet::blocks(named))
     });
     (others, outside.collect())
 }

@@ -104,7 +104,7 @@ impl<'m, 'a> Pairs<'m, 'a> {
         let by_class = (0..).zip(&ends).map(|(at, end)| (end.class, at));
         let of_class = Members::new(model.classes.len(), by_class);
         // To ask every row about a few ends takes less than to sort what all rows say by whom it is about.
-        let few = asked < ends.len() / 8;
+        let few = asked.saturating_mul(8) < ends.len();
         let naming = Direction::ALL.map(|direction| {
             Family::ALL.map(|family| {
                 let classes = Naming::classes(model, family, &of_class);

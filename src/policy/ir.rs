@@ -195,8 +195,6 @@ impl PolicySet {
             all.iter().map(some).collect()
         };
         (out.tiers, out.firewalls) = (tiers(&self.tiers), tiers(&self.firewalls));
-        let inert = self.inert.iter().filter_map(|(id, effect)| Some((*ids.get(id)?, *effect)));
-        out.inert = inert.collect();
         out
     }
 

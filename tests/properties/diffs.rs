@@ -5,9 +5,9 @@ use kubereach::analysis::{Diff, DiffEnd, Options, World, WorldDiffRow, diff};
 use kubereach::cluster::{Addresses, PodId};
 use kubereach::enforcement::Cni;
 use kubereach::engine::reference::Flow;
-use kubereach::engine::{Model, Peer, Step, Verdict, common_families, trace};
+use kubereach::engine::{Decision, Model, Peer, Step, Verdict, common_families, trace};
 use kubereach::manifest::Loaded;
-use kubereach::net::{Family, IpSet};
+use kubereach::net::{Family, IpSet, Protocol};
 use rayon::prelude::*;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -70,10 +70,31 @@ fn has_cause(worlds: [&World; 2], flows: &[Flow; 2]) -> bool {
     if traces.iter().any(|trace| trace.shortcut.is_some()) {
         return false;
     }
-    let named = |own: &Step| matches!(own, Step::Rule(_) | Step::Denied(_) | Step::Isolated(_));
+    // What no policy selects is closed by some: then one that selects it is the cause.
+    let named = |own: &Step| {
+        matches!(own, Step::Rule(_) | Step::Denied(_) | Step::Isolated(_) | Step::Closed)
+    };
     let mut directions = traces[0].directions.iter().zip(&traces[1].directions);
     directions
         .any(|(old, new)| old.decision != new.decision && (named(&old.step) || named(&new.step)))
+}
+
+/// The rule that allows a direction which was denied.
+fn opening_rule(worlds: [&World; 2], flows: &[Flow; 2]) -> Option<String> {
+    let traces = [0, 1]
+        .map(|side: usize| trace(&worlds[side].cluster, &worlds[side].policies, &flows[side]));
+    if traces.iter().any(|trace| trace.shortcut.is_some()) {
+        return None;
+    }
+    let mut directions = traces[0].directions.iter().zip(&traces[1].directions);
+    directions.find_map(|(old, new)| match new.step {
+        Step::Rule(id) if old.decision == Decision::Denied => {
+            let rule = worlds[1].policies.rule(id);
+            let policy = worlds[1].policies.policy(rule.policy);
+            Some(format!("{}, rule {}", policy.name, rule.index + 1))
+        }
+        _ => None,
+    })
 }
 
 #[test]
@@ -87,7 +108,15 @@ fn a_diff_is_where_two_worlds_differ() {
         for _ in 0..=r.below(2) {
             change(&mut r, &mut after.resources);
         }
-        let cni = if r.one_in(3) { Some(*r.pick(&["cilium@1.18", "calico", "ovn-kubernetes"])) } else { None };
+        let cnis = [
+            "cilium@1.18",
+            "cilium,enable-policy=always",
+            "calico",
+            "ovn-kubernetes",
+            "kube-network-policies,variant=npa-v1alpha2",
+            "aws-vpc-cni,policy=strict",
+        ];
+        let cni = if r.one_in(2) { Some(*r.pick(&cnis)) } else { None };
         let (old, new) = (world(before.clone(), cni), world(after, cni));
         let found = diff(&old, &new);
         let policies = [&old.policies, &new.policies];
@@ -161,17 +190,36 @@ fn a_diff_is_where_two_worlds_differ() {
                             assert_eq!(*row.after, after, "{}", about());
                             assert_ne!(before, after, "{}", about());
                             let parts = before.differing(&after);
-                            let (protocol, port, _) = parts.ranges().next().expect("they differ");
-                            let flows = [0, 1].map(|side: usize| Flow {
-                                source: source[side].clone(),
-                                destination: destination[side].clone(),
-                                family,
-                                protocol,
-                                port,
-                            });
-                            if has_cause([&old, &new], &flows) {
-                                assert!(!row.causes.is_empty(), "no cause: {}", about());
-                                caused.fetch_add(1, Ordering::Relaxed);
+                            let flows = |protocol: Protocol, port: u16| {
+                                [0, 1].map(|side: usize| Flow {
+                                    source: source[side].clone(),
+                                    destination: destination[side].clone(),
+                                    family,
+                                    protocol,
+                                    port,
+                                })
+                            };
+                            for (protocol, port, _) in parts.ranges() {
+                                let flows = flows(protocol, port);
+                                if has_cause([&old, &new], &flows) {
+                                    assert!(!row.causes.is_empty(), "no cause: {}", about());
+                                    caused.fetch_add(1, Ordering::Relaxed);
+                                }
+                                // Of several pods one is traced.
+                                let single = [0, 1].iter().all(|&side: &usize| {
+                                    let cluster = &[&old, &new][side].cluster;
+                                    [&source[side], &destination[side]].iter().all(|end| match end {
+                                        Peer::Pod(id) => {
+                                            let own = cluster.pod(*id).workload;
+                                            cluster.workload(own).pods.len() == 1
+                                        }
+                                        _ => false,
+                                    })
+                                });
+                                if let (true, Some(rule)) = (single, opening_rule([&old, &new], &flows)) {
+                                    let told = row.causes.iter().any(|own| own.after && own.text == rule);
+                                    assert!(told, "{rule} is not in {:?}: {}", row.causes, about());
+                                }
                             }
                             different.fetch_add(1, Ordering::Relaxed);
                         }

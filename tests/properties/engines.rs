@@ -3,7 +3,9 @@
 use super::clusters::{PORTS, Random, cluster, name};
 use kubereach::cluster::{ClusterState, PodId, Selector};
 use kubereach::engine::reference::{Flow, evaluate};
-use kubereach::engine::{Change, Decision, Model, NewPolicy, Peer, Step, common_families, trace};
+use kubereach::engine::{
+    Change, Decision, Model, NewPolicy, Pairs, Peer, Step, common_families, trace,
+};
 use kubereach::net::{ConnectionSet, DomainPattern, IpSet, Protocol, Wildcard};
 use kubereach::policy::{
     Action, Certainty, Closed, Combine, Direction, NamespaceMatch, PeerForm, PeerMatch,
@@ -568,4 +570,27 @@ fn what_if_tells_what_a_compile_would() {
     println!("{compared:?} rows and ends compared, {uncompiled:?} changes need a compile");
     assert!(compared.into_inner() as u64 > clusters * 20);
     assert!((uncompiled.into_inner() as u64) < clusters / 3);
+}
+
+/// Lists of a few ends ask every row, those of many are told which: they say the same.
+#[test]
+fn a_list_of_a_few_ends_says_what_one_of_all_says() {
+    let pairs = AtomicUsize::new(0);
+    (0..clusters()).into_par_iter().for_each(|seed| {
+        let mut r = Random::new(seed);
+        let cluster = cluster(&mut r);
+        let policies = compile(&cluster);
+        let model = Model::new(&cluster, &policies);
+        let open = r.one_in(2);
+        let [few, all] =
+            [0, usize::MAX].map(|asked| Pairs::beside(&model, None, None, open, asked));
+        for at in 0..all.workloads.len() {
+            for direction in Direction::ALL {
+                let (few, all) = (few.workloads_of(at, direction), all.workloads_of(at, direction));
+                assert_eq!(few, all, "seed {seed}: {at} {direction}");
+                pairs.fetch_add(all.len(), Ordering::Relaxed);
+            }
+        }
+    });
+    assert!(pairs.into_inner() > 1_000);
 }

@@ -4,7 +4,7 @@ use super::super::reason::{ends as ends_of, reason, told};
 use super::super::words::Words;
 use super::compare::{End, Found};
 use super::{Cause, Compared};
-use crate::cluster::{AddressOwner, PodId};
+use crate::cluster::{AddressOwner, Addresses, ClusterState, PodId};
 use crate::engine::reference::Flow;
 use crate::engine::{
     Decision, DirectionTrace, Peer, Step, Unknown, Verdict, common_families, matching_rules, trace,
@@ -12,42 +12,42 @@ use crate::engine::{
 };
 use crate::manifest::ContainerPort;
 use crate::net::{ConnectionSet, DomainName, Family, IpSet, Protocol};
-use crate::policy::{Direction, PolicySet, PortMatch, PortSelector, Ports};
+use crate::policy::{Direction, PolicyId, PolicySet, PortMatch, PortSelector, Ports};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 /// Tells what makes each difference.
 pub(super) struct Teller {
     /// The policies of each side that select an end of a row, where what they say of it may differ.
     policies: [PolicySet; 2],
-    /// Where their rules part connections.
-    borders: BTreeSet<(Protocol, u16)>,
     /// Any of them is about ports by name.
     named: bool,
     /// Causes that were told already, by side and by what decided.
-    told: RefCell<HashMap<(usize, Direction, Step), Cause>>,
+    by_step: RefCell<HashMap<(usize, Direction, Step), Cause>>,
     /// The same of whole rows.
-    known: RefCell<HashMap<Likeness, Arc<[Cause]>>>,
+    by_key: RefCell<HashMap<CauseKey, Arc<[Cause]>>>,
 }
 
-/// Rows that are alike in this have the same causes.
+/// Rows that have this in common have the same causes.
 #[derive(PartialEq, Eq, Hash)]
-struct Likeness {
+struct CauseKey {
     /// The direction that may differ.
     direction: Direction,
     /// Which rules of either side are about the other end.
     matched: Vec<bool>,
-    sides: Vec<LikeSide>,
-    connections: Vec<(Protocol, u16)>,
+    sides: Vec<KeySide>,
+    /// What opens, and what else is not the same.
+    connections: [ConnectionSet; 2],
 }
 
-/// The same of one side: the pod that its policies select, the family, and the destination's ports where their
+/// The same of one side: the pod that its policies select, the families, and the destination's ports where their
 /// names count.
-type LikeSide = (PodId, Family, Option<Arc<[ContainerPort]>>);
+type KeySide = (PodId, Vec<Family>, Option<Arc<[ContainerPort]>>);
 
-/// Of how many connections of a row the causes are traced.
-const MOST_TRACED: usize = 16;
+/// Of how many connections of a row causes are traced at most: each further one costs as much again.
+const MOST_TRACED: usize = 256;
 
 impl Teller {
     pub(super) fn new(compared: &Compared<'_, '_>, found: &[(Found, [usize; 2])]) -> Self {
@@ -55,7 +55,7 @@ impl Teller {
             let half = &compared.halves[side];
             let ends = found.iter().flat_map(|(own, slots)| {
                 let ends = [(&own.source, slots[0]), (&own.destination, slots[1])];
-                ends.into_iter().zip(may_differ(compared, own))
+                ends.into_iter().zip(directions_that_may(compared, own))
             });
             let pods: BTreeSet<PodId> = ends
                 .filter(|(_, may)| *may)
@@ -75,9 +75,7 @@ impl Teller {
             Ports::Of(list) => list.iter().any(is_named),
             Ports::Any => false,
         });
-        let borders = borders(compared, &policies, found.iter().filter(|_| named));
-        let (told, known) = (RefCell::default(), RefCell::default());
-        Self { policies, borders, named, told, known }
+        Self { policies, named, by_step: RefCell::default(), by_key: RefCell::default() }
     }
 
     /// What makes a difference between these stand-ins: what opens for sure, before what closes or may do either.
@@ -87,41 +85,42 @@ impl Teller {
         found: &Found,
         slots: [usize; 2],
     ) -> Arc<[Cause]> {
-        let parts = found.before.differing(&found.after);
         let opens = found.after.allowed.difference(&found.before.allowed);
-        let rest = parts.difference(&opens);
-        let connections = [&opens, &rest].into_iter().flat_map(|set| self.one_of_each(set));
-        let connections: Vec<(Protocol, u16)> = connections.take(MOST_TRACED).collect();
-        let likeness = self.likeness(compared, found, slots, &connections);
-        let known = likeness.as_ref().and_then(|own| self.known.borrow().get(own).cloned());
-        if let Some(causes) = known {
+        let rest = found.before.differing(&found.after).difference(&opens);
+        let connections = [opens, rest];
+        let key = self.key(compared, found, slots, &connections);
+        if let Some(causes) = key.as_ref().and_then(|key| self.by_key.borrow().get(key).cloned()) {
             return causes;
         }
+        let borders = self.borders(compared, found, slots);
+        let each = connections.iter().flat_map(|set| one_of_each(set, &borders));
         let mut out: Vec<Cause> = Vec::new();
-        for connection in connections {
-            for cause in self.traced(compared, found, slots, connection) {
-                if !out.contains(&cause) {
-                    out.push(cause);
+        for connection in each.take(MOST_TRACED) {
+            for family in Family::ALL {
+                for cause in self.traced(compared, found, slots, (family, connection)) {
+                    if !out.contains(&cause) {
+                        out.push(cause);
+                    }
                 }
             }
         }
         let causes: Arc<[Cause]> = out.into();
-        if let Some(likeness) = likeness {
-            self.known.borrow_mut().insert(likeness, Arc::clone(&causes));
+        if let Some(key) = key {
+            self.by_key.borrow_mut().insert(key, Arc::clone(&causes));
         }
         causes
     }
 
     /// What the causes of a row depend on, where it is one end that may differ and both are pods with addresses of
     /// their own.
-    fn likeness(
+    fn key(
         &self,
         compared: &Compared<'_, '_>,
         found: &Found,
         slots: [usize; 2],
-        connections: &[(Protocol, u16)],
-    ) -> Option<Likeness> {
-        let direction = match may_differ(compared, found) {
+        connections: &[ConnectionSet; 2],
+    ) -> Option<CauseKey> {
+        let direction = match directions_that_may(compared, found) {
             [true, false] => Direction::Egress,
             [false, true] => Direction::Ingress,
             _ => return None,
@@ -130,29 +129,72 @@ impl Teller {
         let mut sides = Vec::new();
         for side in [0, 1] {
             let cluster = &compared.halves[side].world.cluster;
-            let policies = &self.policies[side];
-            let flow = flow(compared, side, found, slots, *connections.first()?)?;
-            let (own, other) = ends_of(direction, &flow.source, &flow.destination);
+            let [source, destination] = [
+                peer(compared, side, &found.source, slots[0])?,
+                peer(compared, side, &found.destination, slots[1])?,
+            ];
             let pod = |peer: &Peer| match peer {
                 Peer::Pod(id) if !cluster.pod(*id).host_network => Some(*id),
                 _ => None,
             };
-            let (own, _) = (pod(own)?, pod(other)?);
-            matched.extend(matching_rules(cluster, policies, direction, other, flow.family)?);
-            let Peer::Pod(destination) = flow.destination else { return None };
-            let ports = Arc::clone(&cluster.pod(destination).ports);
-            sides.push((own, flow.family, self.named.then_some(ports)));
+            let (from, to) = (pod(&source)?, pod(&destination)?);
+            let families = families(compared, side, found, &source, &destination);
+            let (own, _) = ends_of(direction, from, to);
+            let (_, other) = ends_of(direction, &source, &destination);
+            let policies = &self.policies[side];
+            for &family in &families {
+                matched.extend(matching_rules(cluster, policies, direction, other, family)?);
+            }
+            let ports = self.named.then(|| Arc::clone(&cluster.pod(to).ports));
+            sides.push((own, families, ports));
         }
-        Some(Likeness { direction, matched, sides, connections: connections.to_vec() })
+        Some(CauseKey { direction, matched, sides, connections: connections.clone() })
     }
 
-    /// The first connection of a set, and each at which rules may begin to say something else.
-    fn one_of_each(&self, set: &ConnectionSet) -> Vec<(Protocol, u16)> {
-        let of_range = |(protocol, first, last): (Protocol, u16, u16)| {
-            let cuts = self.borders.range((protocol, first)..=(protocol, last)).copied();
-            std::iter::once((protocol, first)).chain(cuts.filter(move |&(_, port)| port > first))
+    /// Where the rules about the ends of a row may begin to say something else of connections: at their ports, and at
+    /// those that the destination may have a name for.
+    fn borders(
+        &self,
+        compared: &Compared<'_, '_>,
+        found: &Found,
+        slots: [usize; 2],
+    ) -> BTreeSet<(Protocol, u16)> {
+        let mut borders = BTreeSet::new();
+        let mut add = |protocol: Protocol, first: u16, last: u16| {
+            borders.insert((protocol, first));
+            borders.extend(last.checked_add(1).map(|after| (protocol, after)));
         };
-        set.ranges().flat_map(of_range).collect()
+        for (side, policies) in self.policies.iter().enumerate() {
+            let cluster = &compared.halves[side].world.cluster;
+            let source = peer(compared, side, &found.source, slots[0]);
+            let destination = peer(compared, side, &found.destination, slots[1]);
+            for (direction, end) in Direction::ALL.into_iter().zip([&source, &destination]) {
+                let Some(Peer::Pod(id)) = end else { continue };
+                let pod = cluster.pod(*id);
+                let namespace = cluster.namespace(pod.namespace);
+                let about = policies
+                    .policies
+                    .iter()
+                    .filter(|own| own.subject.matches(pod, namespace) != Some(false));
+                let rules = about.flat_map(|own| &own.rules[direction.index()]);
+                for &rule in rules {
+                    let Ports::Of(list) = &policies.rule(rule).ports else { continue };
+                    for port in list {
+                        if let PortMatch::Numbers(set) = &port.matches {
+                            set.ranges().for_each(|(protocol, first, last)| {
+                                add(protocol, first, last);
+                            });
+                        }
+                    }
+                }
+            }
+            if let (true, Some(Peer::Pod(id))) = (self.named, &destination) {
+                for port in &*cluster.pod(*id).ports {
+                    add(port.protocol, port.number, port.number);
+                }
+            }
+        }
+        borders
     }
 
     fn traced(
@@ -160,10 +202,10 @@ impl Teller {
         compared: &Compared<'_, '_>,
         found: &Found,
         slots: [usize; 2],
-        connection: (Protocol, u16),
+        connection: (Family, (Protocol, u16)),
     ) -> Vec<Cause> {
         let mut out = Vec::new();
-        let directions = Direction::ALL.into_iter().zip(may_differ(compared, found));
+        let directions = Direction::ALL.into_iter().zip(directions_that_may(compared, found));
         for (direction, _) in directions.filter(|(_, may)| *may) {
             let [before, after] = [0, 1].map(|side| {
                 let flow = flow(compared, side, found, slots, connection)?;
@@ -181,10 +223,46 @@ impl Teller {
             let gone = (decision(&before) == Some(Decision::Allowed) || because.is_none())
                 .then(|| cause(0, &before))
                 .flatten();
+            if because.is_none() && gone.is_none() {
+                let is_closed = |told: &Option<Told>| matches!(told, Some((_, own)) if own.step == Step::Closed);
+                let side = [&after, &before].iter().position(|told| is_closed(told));
+                out.extend(
+                    side.and_then(|side| self.selection(compared, found, slots, (direction, side))),
+                );
+            }
             out.extend(because);
             out.extend(gone);
         }
         out
+    }
+
+    /// The policies of a side that select an end: the enforcer closes what none selects.
+    fn selection(
+        &self,
+        compared: &Compared<'_, '_>,
+        found: &Found,
+        [from, to]: [usize; 2],
+        (direction, side): (Direction, usize),
+    ) -> Option<Cause> {
+        let half = &compared.halves[side];
+        let ((end, slot), _) = ends_of(direction, (&found.source, from), (&found.destination, to));
+        let Some(Peer::Pod(id)) = peer(compared, side, end, slot) else { return None };
+        let pod = half.world.cluster.pod(id);
+        let namespace = half.world.cluster.namespace(pod.namespace);
+        let policies = &self.policies[side];
+        let all = policies.tiers.iter().flat_map(|tier| &tier.policies).copied();
+        let selecting: Vec<PolicyId> = all
+            .filter(|id| policies.policy(*id).isolates != [false; 2])
+            .filter(|id| policies.policy(*id).subject.matches(pod, namespace) != Some(false))
+            .collect();
+        let first = policies.policy(*selecting.first()?);
+        let words = Words { world: half.world, policies };
+        let names: Vec<String> = selecting.iter().map(|&id| words.policy_name(id)).collect();
+        Some(Cause {
+            after: side == 1,
+            text: format!("selection by {}", names.join(", ")),
+            place: Some(half.sources.locate(first.span)),
+        })
     }
 
     /// What policies of a side say of a connection in a direction, if they are asked.
@@ -216,7 +294,7 @@ impl Teller {
         // What is not known may be told of by the end that it is about.
         let known = !matches!(decided.step, Step::Unknown(..));
         let key = (side, direction, decided.step.clone());
-        if let Some(cause) = self.told.borrow().get(&key).filter(|_| known) {
+        if let Some(cause) = self.by_step.borrow().get(&key).filter(|_| known) {
             return Some(cause.clone());
         }
         let half = &compared.halves[side];
@@ -241,7 +319,7 @@ impl Teller {
         let place = reason.span.map(|span| half.sources.locate(span));
         let cause = Cause { after: side == 1, text, place };
         if known {
-            self.told.borrow_mut().insert(key, cause.clone());
+            self.by_step.borrow_mut().insert(key, cause.clone());
         }
         Some(cause)
     }
@@ -250,55 +328,31 @@ impl Teller {
 /// What is told of one direction, in a family.
 type Told = (Family, DirectionTrace);
 
-/// A connection between stand-ins on a side; `None` where an end is not there.
+/// A connection between stand-ins on a side; `None` where an end, or the family, is not there.
 fn flow(
     compared: &Compared<'_, '_>,
     side: usize,
     found: &Found,
     [from, to]: [usize; 2],
-    (protocol, port): (Protocol, u16),
+    (family, (protocol, port)): (Family, (Protocol, u16)),
 ) -> Option<Flow> {
     let source = peer(compared, side, &found.source, from)?;
     let destination = peer(compared, side, &found.destination, to)?;
-    let family = family(compared, side, found, &source, &destination)?;
-    Some(Flow { source, destination, family, protocol, port })
+    let has = families(compared, side, found, &source, &destination).contains(&family);
+    has.then_some(Flow { source, destination, family, protocol, port })
 }
 
-/// Where rules may begin to say something else of connections: at their ports, and at those that destinations may
-/// have a name for, of these rows.
-fn borders<'f>(
-    compared: &Compared<'_, '_>,
-    policies: &[PolicySet; 2],
-    named: impl Iterator<Item = &'f (Found, [usize; 2])>,
-) -> BTreeSet<(Protocol, u16)> {
-    let mut borders = BTreeSet::new();
-    let mut add = |protocol: Protocol, first: u16, last: u16| {
-        borders.insert((protocol, first));
-        borders.extend(last.checked_add(1).map(|after| (protocol, after)));
+/// The first connection of a set, and each at which rules may begin to say something else.
+fn one_of_each(set: &ConnectionSet, borders: &BTreeSet<(Protocol, u16)>) -> Vec<(Protocol, u16)> {
+    let of_range = |(protocol, first, last): (Protocol, u16, u16)| {
+        let cuts = borders.range((protocol, first)..=(protocol, last)).copied();
+        std::iter::once((protocol, first)).chain(cuts.filter(move |&(_, port)| port > first))
     };
-    let lists = policies.iter().flat_map(|set| &set.rules).filter_map(|rule| match &rule.ports {
-        Ports::Of(list) => Some(list),
-        Ports::Any => None,
-    });
-    for port in lists.flatten() {
-        if let PortMatch::Numbers(set) = &port.matches {
-            set.ranges().for_each(|(protocol, first, last)| add(protocol, first, last));
-        }
-    }
-    for (own, slots) in named {
-        for side in [0, 1] {
-            if let Some(Peer::Pod(id)) = peer(compared, side, &own.destination, slots[1]) {
-                for port in &*compared.halves[side].world.cluster.pod(id).ports {
-                    add(port.protocol, port.number, port.number);
-                }
-            }
-        }
-    }
-    borders
+    set.ranges().flat_map(of_range).collect()
 }
 
 /// In which directions of a row policies may say something else: egress of the source, ingress of the destination.
-fn may_differ(compared: &Compared<'_, '_>, found: &Found) -> [bool; 2] {
+fn directions_that_may(compared: &Compared<'_, '_>, found: &Found) -> [bool; 2] {
     let changed = compared.changed;
     let may = |own: &End, other: &End, direction: Direction| {
         let End::Workload(own, _) = own else { return false };
@@ -379,22 +433,31 @@ fn verdict(
 ) -> Option<Verdict> {
     let source = peer(compared, side, &found.source, from)?;
     let destination = peer(compared, side, &found.destination, to)?;
-    let family = family(compared, side, found, &source, &destination)?;
+    let family = *families(compared, side, found, &source, &destination).first()?;
     Some(compared.halves[side].model().verdict(&source, &destination, family))
 }
 
-/// A family in which two ends connect on a side.
-fn family(
+/// The families in which two ends connect on a side, of those that a row is about.
+fn families(
     compared: &Compared<'_, '_>,
     side: usize,
     found: &Found,
     source: &Peer,
     destination: &Peer,
-) -> Option<Family> {
+) -> Vec<Family> {
     let world = compared.halves[side].world;
     let wanted = found.family.or(world.options.family);
-    let mut families = common_families(&world.cluster, source, destination).into_iter();
-    families.find(|&own| wanted.is_none_or(|wanted| wanted == own))
+    let mut families = common_families(&world.cluster, source, destination);
+    families.retain(|&own| wanted.is_none_or(|wanted| wanted == own));
+    let unknown = |peer: &Peer| match peer {
+        Peer::Pod(id) => world.cluster.pod(*id).addresses == Addresses::Unknown,
+        Peer::Node(..) | Peer::External(_) | Peer::Name(..) => false,
+    };
+    if unknown(source) || unknown(destination) {
+        // Rows are about the first that it may have.
+        families.truncate(1);
+    }
+    families
 }
 
 /// A peer that stands for an end on a side: that slot of a workload, or an address of that family.
@@ -408,15 +471,31 @@ fn peer(compared: &Compared<'_, '_>, side: usize, end: &End, slot: usize) -> Opt
         }
         End::Node(name) => cluster.find_node(name).map(|id| Peer::Node(id, None)),
         End::External(set) => {
-            let first = set.only(*Family::ALL.get(slot)?).first()?;
-            Some(match cluster.owner_of(first) {
+            let address = stand_in_address(cluster, set, *Family::ALL.get(slot)?)?;
+            Some(match cluster.owner_of(address) {
                 Some(AddressOwner::Pod(id)) => Peer::Pod(id),
-                Some(AddressOwner::Node(id)) => Peer::Node(id, Some(first)),
-                None => Peer::External(IpSet::address(first)),
+                Some(AddressOwner::Node(id)) => Peer::Node(id, Some(address)),
+                None => Peer::External(IpSet::address(address)),
             })
         }
         End::Name(pattern) => {
             DomainName::new(&pattern.replace('*', "any")).map(|name| Peer::Name(name, None))
         }
     }
+}
+
+/// An address that stands for a set in a family: one of nobody, where there is one.
+fn stand_in_address(cluster: &ClusterState, set: &IpSet, family: Family) -> Option<IpAddr> {
+    let ranges = set.ranges(family);
+    let of_nobody = |address: &IpAddr| cluster.owner_of(*address).is_none();
+    let ends = ranges.iter().flat_map(|&(first, last)| [first, last]);
+    let next = |address: &IpAddr| match address {
+        IpAddr::V4(own) => u32::from(*own).checked_add(1).map(|own| Ipv4Addr::from(own).into()),
+        IpAddr::V6(own) => u128::from(*own).checked_add(1).map(|own| Ipv6Addr::from(own).into()),
+    };
+    // Both ends of a block may be those of pods, and all of it: no more than there are.
+    let within = ranges.iter().flat_map(|&(first, last)| {
+        std::iter::successors(Some(first), next).take_while(move |address| *address <= last)
+    });
+    ends.chain(within).find(of_nobody).or_else(|| ranges.first().map(|&(first, _)| first))
 }

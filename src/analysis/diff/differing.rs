@@ -3,7 +3,7 @@
 use super::meaning::{same_dataplane, unequal};
 use super::{Half, Matched};
 use crate::cluster::{NamespaceId, WorkloadId};
-use crate::policy::{Direction, NamespaceMatch, Policy};
+use crate::policy::{Closed, Direction, NamespaceMatch, Policy};
 use std::collections::{BTreeMap, HashMap};
 
 /// Workloads of which something may differ, by place among the matched ones.
@@ -100,6 +100,7 @@ fn same_surroundings(a: &Half<'_>, b: &Half<'_>) -> bool {
         && nodes(a) == nodes(b)
         && a.world.cluster.resolved == b.world.cluster.resolved
         && a.world.options.family == b.world.options.family
+        && a.world.options.assumptions.pod_cidrs == b.world.options.assumptions.pod_cidrs
 }
 
 /// Policies of one side that have no equal on the other, by the namespace whose pods they may select.
@@ -125,6 +126,9 @@ impl<'p> About<'p> {
         let cluster = &half.world.cluster;
         let workload = cluster.workload(id);
         let own = self.of.get(&workload.namespace).into_iter().flatten().chain(&self.of_any);
+        // Some enforcers ask of a direction whether a policy selects the pod for the other one.
+        let plane = &half.policies.dataplane;
+        let either = plane.closed == Closed::Unselected || plane.hidden_baseline;
         let mut out = [false; 2];
         for policy in own {
             let selects = workload.pods.iter().any(|&pod| {
@@ -132,8 +136,7 @@ impl<'p> About<'p> {
                 policy.subject.matches(pod, cluster.namespace(pod.namespace)) != Some(false)
             });
             for direction in Direction::ALL {
-                let at = direction.index();
-                out[at] |= selects && (policy.isolates[at] || !policy.rules[at].is_empty());
+                out[direction.index()] |= selects && (either || policy.has_part(direction));
             }
         }
         out
@@ -144,11 +147,12 @@ impl<'p> About<'p> {
 fn same_pods(a: &Half<'_>, first: WorkloadId, b: &Half<'_>, second: WorkloadId) -> bool {
     let clusters = [&a.world.cluster, &b.world.cluster];
     let [own, other] = [clusters[0].workload(first), clusters[1].workload(second)];
+    let namespaces = [clusters[0].namespace(own.namespace), clusters[1].namespace(other.namespace)];
     own.pods.len() == other.pods.len()
+        && namespaces[0].labels == namespaces[1].labels
+        && namespaces[0].declared == namespaces[1].declared
         && own.pods.iter().zip(&other.pods).all(|(&first, &second)| {
             let (x, y) = (clusters[0].pod(first), clusters[1].pod(second));
-            let namespaces =
-                [clusters[0].namespace(x.namespace), clusters[1].namespace(y.namespace)];
             let nodes = [
                 x.node.map(|id| &clusters[0].node(id).name),
                 y.node.map(|id| &clusters[1].node(id).name),
@@ -156,7 +160,5 @@ fn same_pods(a: &Half<'_>, first: WorkloadId, b: &Half<'_>, second: WorkloadId) 
             (&x.labels, &x.ports, x.host_network) == (&y.labels, &y.ports, y.host_network)
                 && (&x.addresses, x.stand_in) == (&y.addresses, y.stand_in)
                 && nodes[0] == nodes[1]
-                && namespaces[0].labels == namespaces[1].labels
-                && namespaces[0].declared == namespaces[1].declared
         })
 }
