@@ -146,6 +146,37 @@ fn of_the_working_tree_nothing_is_read_that_git_ignores() {
     assert!(out.contains("new/db.yaml:"), "{out}");
 }
 
+#[test]
+fn paths_are_read_as_they_are_meant_however_they_are_written() {
+    let folder = repository("spelt");
+    folder.write(".hid/h.yaml", &fixture("db-from-web.yaml"));
+    folder.write("a*/p.yaml", &fixture("db-from-web.yaml"));
+    folder.write("ab/named.txt", &fixture("db-from-web.yaml"));
+    folder.write("ab/more.yaml", &fixture("db-from-web.yaml"));
+    folder.git(&["add", "."]);
+    folder.git(&["commit", "-q", "-m", "odd names"]);
+    let whole = folder.0.join(".hid").display().to_string();
+    for path in
+        ["./.hid", ".hid/h.yaml", "./.hid/h.yaml", "./ab/named.txt", "ab/../ab", "a*", &whole]
+    {
+        for range in ["HEAD", "HEAD..HEAD"] {
+            let (status, out, err) = folder.diff(".", &["--git", range, "--", "deploy", path]);
+            assert_eq!((status, err.as_str()), (Some(0), ""), "{range} {path}: {out}");
+        }
+        let alone = ["./.hid", "./.hid/h.yaml", "./ab/named.txt", "ab/../ab", &whole];
+        if alone.contains(&path) {
+            let (status, out, _) = folder.diff(".", &["--git", "main..HEAD", "--", "deploy", path]);
+            assert!(status == Some(1) && out.contains("db-from-web, rule 1"), "{path}: {out}");
+        }
+    }
+    // What a sparse checkout leaves out is not gone.
+    folder.git(&["sparse-checkout", "set", "--no-cone", "/ab/"]);
+    assert!(!folder.0.join("deploy").exists());
+    let (status, out, _) = folder.diff(".", &["--git", "HEAD"]);
+    assert_eq!(status, Some(0), "{out}");
+    assert!(out.contains("no change"), "{out}");
+}
+
 /// A program that stands in for kustomize: it prints what the folder and the one that it is made from hold.
 const KUSTOMIZE: &str = "#!/bin/sh\nset -e\n[ \"$1\" = kustomize ]\n[ -d \"$2/../base\" ] || { echo \"no base at $PWD/$2/../base\" >&2; exit 1; }\ncat \"$2\"/*.part \"$2\"/../base/*.part\n";
 

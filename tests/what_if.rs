@@ -7,12 +7,13 @@ mod common;
 use boon::{Compiler, Schemas};
 use common::scenarios;
 use kubereach::analysis::{
-    BreakEnd, Filter, Options, RowTurn, Stage, World, diff, list, relabelled, rollout,
+    BreakEnd, Filter, Options, RowTurn, Stage, World, WorldDiffRow, diff, list, relabelled, rollout,
 };
 use kubereach::cluster::{ObjectName, Overlay};
+use kubereach::diagnostic::Severity;
 use kubereach::enforcement::Cni;
 use kubereach::engine::Model;
-use kubereach::manifest::{InputPath, Loaded, Resource, load, load_over};
+use kubereach::manifest::{InputPath, Loaded, Resource, load, load_over, load_text};
 use kubereach::render::{self, SideNames};
 use std::path::{Path, PathBuf};
 
@@ -281,4 +282,146 @@ spec:
     let count = text.chars().count();
     assert!(count <= 65_536 && count > 10_000, "{count}");
     assert!(text.starts_with("### Reachability: `a b` → `head x`\n"), "{}", &text[..80]);
+}
+
+/// Two ends, and whether they differ on sides that differ in one text, under a CNI: as `source → destination  cause`.
+fn told(text: &str, [before, after]: [&str; 2], cni: Option<&str>) -> Vec<String> {
+    let world = |with: &str| {
+        let loaded = load_text("cluster.yaml", text.replace("CHANGE", with).as_bytes());
+        assert_eq!(loaded.diagnostics.iter().filter(|d| d.severity == Severity::Error).count(), 0);
+        let cni = cni.map(|name| Cni::parse(name).expect("a CNI"));
+        World::new(loaded, Options { as_declared: cni.is_none(), cni, ..Options::default() })
+    };
+    let found = diff(&world(before), &world(after));
+    let row = |row: &WorldDiffRow| {
+        let causes = row
+            .causes
+            .iter()
+            .map(|cause| format!("{}{}", if cause.after { "" } else { "removed: " }, cause.text));
+        let ends = format!("{} → {}", row.source.name(), row.destination.name());
+        format!("{ends}  {}", causes.collect::<Vec<_>>().join("; "))
+    };
+    found.rows.iter().map(row).collect()
+}
+
+const ON_A_NODE: &str = "
+apiVersion: v1
+kind: Node
+metadata: {name: n1}
+status: {addresses: [{type: InternalIP, address: 10.0.0.11}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: p, namespace: d, labels: {app: p}}
+spec: {nodeName: n1, containers: [{name: c, image: x}]}
+status: {phase: Running, podIP: 10.244.1.5, podIPs: [{ip: 10.244.1.5}]}
+---
+";
+
+#[test]
+fn an_address_that_one_side_names_is_whose_it_is_on_both() {
+    let text = ON_A_NODE.to_owned()
+        + "
+apiVersion: v1
+kind: Pod
+metadata: {name: w, namespace: d, labels: {app: w}}
+spec: {containers: [{name: c, image: x}]}
+status: {phase: Running, podIP: 10.244.2.5, podIPs: [{ip: 10.244.2.5}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: np, namespace: d}
+spec:
+  podSelector: {matchLabels: {app: w}}
+  policyTypes: [Egress]
+  egress:
+  - {to: [{ipBlock: {cidr: 0.0.0.0/0}}], ports: [{port: 53}]}
+  CHANGE
+";
+    for (address, end) in [("10.0.0.11", "node/n1"), ("10.244.1.5", "d/po/p")] {
+        let rule = format!("- {{to: [{{ipBlock: {{cidr: {address}/32}}}}]}}");
+        let found = told(&text, [&rule, ""], None);
+        let wanted = format!("d/po/w → {end}  isolation by np; removed: np, rule 2");
+        assert_eq!(found, [wanted]);
+    }
+}
+
+#[test]
+fn what_is_not_compared_makes_no_row_and_no_cause() {
+    let text = ON_A_NODE.to_owned()
+        + "
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: np, namespace: d}
+spec:
+  podSelector: {matchLabels: {app: p}}
+  policyTypes: [Ingress]
+  CHANGE
+";
+    // Of SCTP nobody can say what becomes of it; the pod's own node always reaches it.
+    let rule = "ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/24}}]}]";
+    for cni in ["kube-router", "cilium", "calico"] {
+        let found = told(&text, ["", rule], Some(cni));
+        assert_eq!(found, ["10.0.0.0/24 → d/po/p  np, rule 1"], "{cni}");
+    }
+}
+
+#[test]
+fn what_has_made_room_for_an_old_policy_is_named() {
+    let text = "
+apiVersion: v1
+kind: Namespace
+metadata: {name: d}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: w, namespace: d}
+spec: {selector: {matchLabels: {app: w}}, template: {metadata: {labels: {app: w}}, spec: {containers: [{name: c, image: x}]}}}
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: untouched, namespace: d}
+spec:
+  podSelector: {}
+  policyTypes: [Ingress]
+  ingress: [{from: [{podSelector: {}}]}]
+---
+apiVersion: policy.networking.k8s.io/v1alpha1
+kind: AdminNetworkPolicy
+metadata: {name: adm}
+spec:
+  priority: 5
+  subject: {namespaces: {}}
+  ingress:
+  - {action: CHANGE, from: [{namespaces: {}}]}
+";
+    assert_eq!(
+        told(text, ["Deny", "Pass"], None),
+        [
+            "d/deploy/w → d/deploy/w  untouched, rule 1; removed: AdminNetworkPolicy adm, rule 1 denies it"
+        ]
+    );
+    // A rule of a policy that changes says so by itself.
+    assert_eq!(
+        told(text, ["Deny", "Allow"], None),
+        ["d/deploy/w → d/deploy/w  AdminNetworkPolicy adm, rule 1"]
+    );
+}
+
+#[test]
+fn what_no_policy_selects_opens_by_one_of_the_other_direction() {
+    let text = ON_A_NODE.to_owned()
+        + "
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: np, namespace: d}
+spec:
+  podSelector: {matchLabels: {app: CHANGE}}
+  policyTypes: [Ingress]
+";
+    let found = told(&text, ["nobody", "p"], Some("aws-vpc-cni,policy=strict"));
+    assert!(
+        found.iter().any(|row| row.starts_with("d/po/p → ") && row.contains("selection by np")),
+        "{found:#?}"
+    );
 }

@@ -263,6 +263,11 @@ impl<'w, 'm, 'a> Lister<'w, 'm, 'a> {
         self.parts_of(id).map(|parts| self.outside(parts, direction)).unwrap_or_default()
     }
 
+    /// Addresses of nobody, of every family.
+    pub(super) fn outside_addresses(&self) -> IpSet {
+        self.pairs.outside().iter().fold(IpSet::empty(), |all, own| all.union(own))
+    }
+
     /// By place in a pair: the workload that stands there, if all of it does.
     pub(super) fn whole_workloads(&self) -> impl Iterator<Item = Option<WorkloadId>> {
         self.pairs.workloads.iter().map(|node| match node {

@@ -210,17 +210,20 @@ pub(super) fn reason(
         Step::Unknown(why, rule) => {
             let (text, span) = unknown(words, *why, *rule, trace, other);
             let span = rule.map(|id| policies.rule(id).span).or(span);
-            let named = match (rule, why) {
-                (Some(id), _) => vec![policies.rule(*id).policy],
+            let (named, span) = match (rule, why) {
+                (Some(id), _) => (vec![policies.rule(*id).policy], span),
                 // But for the node, they keep it out.
                 (None, Unknown::Placement(_)) => {
                     let isolating = |own: &&PolicyTrace| {
                         own.selects == Outcome::Matches
                             && policies.policy(own.policy).isolates[direction.index()]
                     };
-                    trace.policies.iter().filter(isolating).map(|own| own.policy).collect()
+                    let all = trace.policies.iter().filter(isolating);
+                    let named: Vec<PolicyId> = all.map(|own| own.policy).collect();
+                    let place = named.first().map(|&id| policies.policy(id).span);
+                    (named, place.or(span))
                 }
-                (None, _) => Vec::new(),
+                (None, _) => (Vec::new(), span),
             };
             ("unknown", text, named, *rule, span)
         }

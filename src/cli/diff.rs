@@ -82,7 +82,7 @@ pub(super) fn run(args: &DiffArgs, global: &Global) -> Status {
 enum Side {
     Path(InputPath),
     Files(Vec<GitFile>),
-    Tree(Vec<InputPath>),
+    Tree(Vec<InputPath>, Vec<GitFile>),
     /// What `-f` names, without the edits.
     AsIs,
     /// The same with them.
@@ -129,8 +129,9 @@ fn revisions(range: &str, args: &DiffArgs) -> Result<([Side; 2], SideNames), Ren
     }
     let of = |name: Option<&str>| match name {
         Some(name) => git_files(name, &args.paths).map(Side::Files),
-        None => git_working_files(&args.paths)
-            .map(|files| Side::Tree(files.into_iter().map(InputPath::Path).collect())),
+        None => git_working_files(&args.paths).map(|(files, missing)| {
+            Side::Tree(files.into_iter().map(InputPath::Path).collect(), missing)
+        }),
     };
     let [before, after] = revisions.map(of);
     Ok(([before.map_err(git_failed)?, after.map_err(git_failed)?], names))
@@ -158,7 +159,9 @@ fn parts(own: &Side) -> Parts {
         Side::AsIs => Parts { overlay: Some(Overlay::default()), ..Parts::default() },
         Side::AsItWouldBe => Parts::default(),
         Side::Path(path) => Parts { more: vec![path.clone()], ..Parts::default() },
-        Side::Tree(paths) => Parts { more: paths.clone(), ..Parts::default() },
+        Side::Tree(paths, files) => {
+            Parts { more: paths.clone(), files: files.clone(), ..Parts::default() }
+        }
         Side::Files(files) => Parts { files: files.clone(), ..Parts::default() },
     }
 }

@@ -81,7 +81,9 @@ pub(super) fn nodes_of_workloads(models: &[&Model<'_>]) -> Vec<GraphNode> {
     for workload in cluster.workload_ids() {
         let mut variants: Vec<(Vec<u32>, Vec<PodId>)> = Vec::new();
         for &pod in &cluster.workload(workload).pods {
-            let class: Vec<u32> = models.iter().map(|model| model.class_of(pod)).collect();
+            let mut class: Vec<u32> = models.iter().map(|model| model.class_of(pod)).collect();
+            // Of a pod without a known address the first family alone is told.
+            class.push(u32::from(cluster.pod(pod).addresses == Addresses::Unknown));
             match variants.iter_mut().find(|(other, _)| *other == class) {
                 Some((_, pods)) => pods.push(pod),
                 None => variants.push((class, vec![pod])),

@@ -69,14 +69,21 @@ pub fn git_has(revision: &str, path: &str) -> Result<bool, GitError> {
 /// The manifests of a revision below these paths, which are seen from the working folder; below all of it without
 /// any. Symbolic links and submodules are left out.
 pub fn git_files(revision: &str, paths: &[String]) -> Result<Vec<GitFile>, GitError> {
-    let found = listed(revision, paths)?;
+    blobs(&format!("`{revision}`"), listed(revision, paths)?)
+}
+
+/// What objects of these ids hold, which are of a revision or of the index.
+fn blobs(of: &str, found: Vec<(PathBuf, String)>) -> Result<Vec<GitFile>, GitError> {
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
     let ids: Vec<&str> = found.iter().map(|(_, id)| id.as_str()).collect();
     let ids = ids.join("\n") + "\n";
     let blobs = run(&["cat-file", "--batch"], ids.as_bytes())?;
     let mut rest: &[u8] = &blobs;
     let mut out = Vec::new();
     for (path, id) in found {
-        let broken = || GitError(format!("git cannot read `{}` of `{revision}`", path.display()));
+        let broken = || GitError(format!("git cannot read `{}` of {of}", path.display()));
         let end = rest.iter().position(|&byte| byte == b'\n').ok_or_else(broken)?;
         let head = String::from_utf8_lossy(rest.get(..end).unwrap_or_default()).into_owned();
         // `<id> blob <size>`
@@ -91,21 +98,22 @@ pub fn git_files(revision: &str, paths: &[String]) -> Result<Vec<GitFile>, GitEr
 
 /// Their paths and the ids of what they hold.
 fn listed(revision: &str, paths: &[String]) -> Result<Vec<(PathBuf, String)>, GitError> {
+    let paths = &seen_from_here(paths)?;
     let commit = commit(revision)?;
     let mut arguments = vec!["ls-tree", "-r", "-z", &commit, "--"];
     arguments.extend(paths.iter().map(String::as_str));
-    let listed = run(&arguments, &[])?;
     let mut found: Vec<(PathBuf, String)> = Vec::new();
-    for entry in listed.split(|&byte| byte == 0).filter(|entry| !entry.is_empty()) {
-        let entry = String::from_utf8_lossy(entry);
-        let Some((head, path)) = entry.split_once('\t') else { continue };
+    for entry in entries(&run(&arguments, &[])?) {
+        let Some(tab) = entry.iter().position(|&byte| byte == b'\t') else { continue };
+        let path = path_of(&entry[tab + 1..]);
+        let head = String::from_utf8_lossy(&entry[..tab]).into_owned();
         let mut words = head.split(' ');
         let (Some(mode), Some("blob"), Some(id)) = (words.next(), words.next(), words.next())
         else {
             continue;
         };
-        if mode.starts_with("100") && is_wanted(Path::new(path), paths) {
-            found.push((PathBuf::from(path), id.to_owned()));
+        if mode.starts_with("100") && is_wanted(&path, paths) {
+            found.push((path, id.to_owned()));
         }
     }
     Ok(found)
@@ -120,18 +128,61 @@ fn is_wanted(path: &Path, paths: &[String]) -> bool {
 }
 
 /// The manifests of the working tree below these paths, as [`git_files`] has those of a revision: files that git
-/// knows, and new ones that it is not told to ignore; those that are named in any case.
-pub fn git_working_files(paths: &[String]) -> Result<Vec<PathBuf>, GitError> {
-    let mut arguments = vec!["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--"];
-    arguments.extend(paths.iter().map(String::as_str));
-    let listed = run(&arguments, &[])?;
-    let entries = listed.split(|&byte| byte == 0).filter(|entry| !entry.is_empty());
-    let mut found: BTreeSet<PathBuf> =
-        entries.map(path_of).filter(|path| is_wanted(path, paths)).collect();
+/// knows, and new ones that it is not told to ignore; those that are named in any case. With them what is not
+/// checked out (a sparse checkout), as the index has it.
+pub fn git_working_files(paths: &[String]) -> Result<(Vec<PathBuf>, Vec<GitFile>), GitError> {
+    let paths = &seen_from_here(paths)?;
+    let listed = |arguments: &[&str]| {
+        let all = arguments.iter().copied().chain(["-z", "--"]);
+        run(
+            &["ls-files"]
+                .into_iter()
+                .chain(all)
+                .chain(paths.iter().map(String::as_str))
+                .collect::<Vec<_>>(),
+            &[],
+        )
+    };
+    let mut found: BTreeSet<PathBuf> = BTreeSet::new();
+    let mut missing: Vec<(PathBuf, String)> = Vec::new();
+    // `<tag> <mode> <id> <stage>\t<path>`
+    for entry in entries(&listed(&["--cached", "--stage", "-t"])?) {
+        let Some(tab) = entry.iter().position(|&byte| byte == b'\t') else { continue };
+        let path = path_of(&entry[tab + 1..]);
+        let head = String::from_utf8_lossy(&entry[..tab]).into_owned();
+        let mut words = head.split(' ');
+        let (Some(tag), Some(mode), Some(id)) = (words.next(), words.next(), words.next()) else {
+            continue;
+        };
+        if !mode.starts_with("100") || !is_wanted(&path, paths) {
+            continue;
+        }
+        if tag == "S" && !path.exists() {
+            missing.push((path, id.to_owned()));
+        } else {
+            found.insert(path);
+        }
+    }
+    let others = listed(&["--others", "--exclude-standard"])?;
+    found.extend(entries(&others).map(path_of).filter(|path| is_wanted(path, paths)));
     found.extend(paths.iter().map(PathBuf::from));
-    // What is gone, and submodules, are no files.
+    // What is gone is no file, nor is a folder.
     found.retain(|path| path.symlink_metadata().is_ok_and(|own| own.is_file()));
-    Ok(found.into_iter().collect())
+    Ok((found.into_iter().collect(), blobs("the index", missing)?))
+}
+
+/// What stands between NUL bytes.
+fn entries(listed: &[u8]) -> impl Iterator<Item = &[u8]> {
+    listed.split(|&byte| byte == 0).filter(|entry| !entry.is_empty())
+}
+
+/// Paths as git lists what is below them.
+fn seen_from_here(paths: &[String]) -> Result<Vec<String>, GitError> {
+    let each = paths.iter().map(|path| {
+        let found = git_relative(Path::new(path))?.unwrap_or_else(|| PathBuf::from(path));
+        Ok(found.to_string_lossy().into_owned())
+    });
+    each.collect()
 }
 
 /// A path as git writes it.
@@ -142,11 +193,26 @@ fn path_of(bytes: &[u8]) -> PathBuf {
     PathBuf::from(String::from_utf8_lossy(bytes).into_owned())
 }
 
+/// A path without what leads nowhere: `./a` and `b/../a` are `a`.
+fn plain(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if out.file_name().is_some() => {
+                out.pop();
+            }
+            part => out.push(part),
+        }
+    }
+    if out.as_os_str().is_empty() { PathBuf::from(".") } else { out }
+}
+
 /// A path as it is seen from the working folder in any revision: one that is absolute leads to the working tree. `None`
 /// if it is not in the repository.
 pub(super) fn git_relative(path: &Path) -> Result<Option<PathBuf>, GitError> {
     if path.is_relative() {
-        return Ok(Some(path.to_path_buf()));
+        return Ok(Some(plain(path)));
     }
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     let top = real(Path::new(&line(&["rev-parse", "--show-toplevel"])?));
@@ -203,8 +269,9 @@ fn line(arguments: &[&str]) -> Result<String, GitError> {
 
 /// Runs git here.
 fn run(arguments: &[&str], input: &[u8]) -> Result<Vec<u8>, GitError> {
+    // A `*` in a path is one of its name.
     let mut git = Command::new("git");
-    git.args(arguments);
+    git.arg("--literal-pathspecs").args(arguments);
     run_as(git, input)
 }
 
@@ -232,5 +299,6 @@ fn run_as(mut git: Command, input: &[u8]) -> Result<Vec<u8>, GitError> {
     }
     let text = String::from_utf8_lossy(&done.stderr);
     let first = text.lines().next().unwrap_or_default();
-    Err(GitError(first.strip_prefix("fatal: ").unwrap_or(first).to_owned()))
+    let plain = first.strip_prefix("fatal: ").or_else(|| first.strip_prefix("error: "));
+    Err(GitError(plain.unwrap_or(first).to_owned()))
 }

@@ -203,7 +203,9 @@ fn read_working(paths: &[String]) -> Result<Vec<GitFile>, RenderError> {
             help: None,
         }),
     };
-    git_working_files(paths)?.into_iter().map(read).collect()
+    let (files, missing) = git_working_files(paths)?;
+    let read = files.into_iter().map(read);
+    read.chain(missing.into_iter().map(Ok)).collect()
 }
 
 /// How rendered text is called: lines are counted in what the program prints.

@@ -6,8 +6,10 @@ use kubereach::cluster::{
 };
 use kubereach::diagnostic::{SourceMap, Span};
 use kubereach::manifest::{
-    AddressList, Digest, Meta, NodeResource, Owner, PeerResource, PodResource, PodShape, Reason,
-    Resource, SetAside, WorkloadResource,
+    AddressList, AdminKind, AdminPeer, AdminPeerResource, AdminPolicyResource, AdminPort,
+    AdminPortResource, AdminRuleResource, AdminTier, Digest, Meta, NodeResource, Owner,
+    PeerResource, PodResource, PodShape, PodsSelector, Reason, Resource, RuleAction, SetAside,
+    WorkloadResource,
 };
 use kubereach::net::{DomainName, Protocol};
 use std::net::IpAddr;
@@ -227,18 +229,87 @@ pub(crate) fn policy(r: &mut Random, at: usize) -> Resource {
     })
 }
 
+fn admin_rules(r: &mut Random, egress: bool) -> Vec<AdminRuleResource> {
+    let pods = |r: &mut Random| {
+        AdminPeer::Pods(PodsSelector {
+            namespaces: if r.one_in(2) { everything() } else { selector(r) },
+            pods: if r.one_in(2) { everything() } else { selector(r) },
+            span: Span::default(),
+        })
+    };
+    let peer = |r: &mut Random| {
+        let selects = match r.below(if egress { 5 } else { 2 }) {
+            2 => {
+                let text = if r.one_in(3) { r.pick(&V6) } else { r.pick(&V4) };
+                AdminPeer::Networks(vec![text.parse().expect("a block")])
+            }
+            3 => AdminPeer::Nodes(if r.one_in(2) { everything() } else { selector(r) }),
+            _ => pods(r),
+        };
+        AdminPeerResource { span: Span::default(), selects }
+    };
+    let port = |r: &mut Random| {
+        let selects = if r.one_in(3) {
+            AdminPort::Named((*r.pick(&NAMES)).into())
+        } else {
+            let (a, b) = (*r.pick(&PORTS), *r.pick(&PORTS));
+            AdminPort::Range(protocol(r), a.min(b), a.max(b))
+        };
+        AdminPortResource { span: Span::default(), selects }
+    };
+    (0..r.below(3))
+        .map(|_| AdminRuleResource {
+            span: Span::default(),
+            name: None,
+            action: *r.pick(&[RuleAction::Allow, RuleAction::Deny, RuleAction::Pass]),
+            peers: (0..=r.below(2)).map(|_| peer(r)).collect(),
+            ports: (0..r.below(3)).map(|_| port(r)).collect(),
+        })
+        .collect()
+}
+
+/// A policy of an administrator, of a name.
+pub(crate) fn admin_policy(r: &mut Random, at: usize) -> Resource {
+    let tier = *r.pick(&[AdminTier::Admin, AdminTier::Baseline]);
+    Resource::AdminPolicy(AdminPolicyResource {
+        meta: meta(None, &format!("cnp{at}"), Labels::default()),
+        kind: AdminKind::ClusterNetworkPolicy,
+        tier,
+        // Some are asked together.
+        priority: *r.pick(&[1, 2, 2, 3]),
+        priority_span: Span::default(),
+        subject: PodsSelector {
+            namespaces: if r.one_in(2) { everything() } else { selector(r) },
+            pods: if r.one_in(2) { everything() } else { selector(r) },
+            span: Span::default(),
+        },
+        ingress: admin_rules(r, false),
+        egress: admin_rules(r, true),
+    })
+}
+
 /// Changes something: a policy, the labels of a pod or a namespace, or what there is.
 pub(crate) fn change(r: &mut Random, resources: &mut Vec<Resource>) {
     let at = r.below(resources.len());
+    let has_admin = resources.iter().any(|own| matches!(own, Resource::AdminPolicy(_)));
     if r.one_in(3) {
-        resources.push(policy(r, 90));
+        resources.push(if has_admin && r.one_in(2) { admin_policy(r, 90) } else { policy(r, 90) });
     } else if r.one_in(4) {
         resources.remove(at);
     } else if let Resource::NetworkPolicy(own) = &mut resources[at] {
-        if r.one_in(2) {
-            own.isolates_egress = !own.isolates_egress;
-        } else {
-            own.ingress = rules(r);
+        match r.below(5) {
+            0 => own.isolates_egress = !own.isolates_egress,
+            1 => own.isolates_ingress = !own.isolates_ingress,
+            2 => own.ingress = rules(r),
+            3 => own.egress = rules(r),
+            _ => own.pod_selector = selector(r),
+        }
+    } else if let Resource::AdminPolicy(own) = &mut resources[at] {
+        match r.below(4) {
+            0 => own.priority = own.priority % 3 + 1,
+            1 => own.ingress = admin_rules(r, false),
+            2 => own.egress = admin_rules(r, true),
+            _ => own.subject.pods = selector(r),
         }
     } else if let Resource::Pod(pod) = &mut resources[at] {
         if r.one_in(3) {

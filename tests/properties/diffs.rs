@@ -1,6 +1,6 @@
 //! A diff of two worlds says where they differ, all of it and nothing else.
 
-use super::clusters::{Parts, Random, change, parts};
+use super::clusters::{Parts, Random, admin_policy, change, parts};
 use kubereach::analysis::{Diff, DiffEnd, Options, World, WorldDiffRow, diff};
 use kubereach::cluster::{Addresses, PodId};
 use kubereach::enforcement::Cni;
@@ -8,6 +8,7 @@ use kubereach::engine::reference::Flow;
 use kubereach::engine::{Decision, Model, Peer, Step, Verdict, common_families, trace};
 use kubereach::manifest::Loaded;
 use kubereach::net::{Family, IpSet, Protocol};
+use kubereach::policy::PolicyKind;
 use rayon::prelude::*;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -91,7 +92,11 @@ fn opening_rule(worlds: [&World; 2], flows: &[Flow; 2]) -> Option<String> {
         Step::Rule(id) if old.decision == Decision::Denied => {
             let rule = worlds[1].policies.rule(id);
             let policy = worlds[1].policies.policy(rule.policy);
-            Some(format!("{}, rule {}", policy.name, rule.index + 1))
+            let kind = match policy.kind {
+                PolicyKind::NetworkPolicy => String::new(),
+                kind => format!("{kind} "),
+            };
+            Some(format!("{kind}{}, rule {}", policy.name, rule.index + 1))
         }
         _ => None,
     })
@@ -103,7 +108,10 @@ fn a_diff_is_where_two_worlds_differ() {
     let caused = AtomicUsize::new(0);
     (0..clusters()).into_par_iter().for_each(|seed| {
         let mut r = Random::new(seed);
-        let before = parts(&mut r);
+        let mut before = parts(&mut r);
+        for at in 0..r.below(4) {
+            before.resources.push(admin_policy(&mut r, at));
+        }
         let mut after = before.clone();
         for _ in 0..=r.below(2) {
             change(&mut r, &mut after.resources);

@@ -22,6 +22,8 @@ use std::sync::Arc;
 pub(super) struct Teller {
     /// The policies of each side that select an end of a row, where what they say of it may differ.
     policies: [PolicySet; 2],
+    /// Those of them that have no equal on the other side.
+    unequal: [BTreeSet<PolicyId>; 2],
     /// Any of them is about ports by name.
     named: bool,
     /// Causes that were told already, by side and by what decided.
@@ -51,7 +53,7 @@ const MOST_TRACED: usize = 256;
 
 impl Teller {
     pub(super) fn new(compared: &Compared<'_, '_>, found: &[(Found, [usize; 2])]) -> Self {
-        let policies = [0, 1].map(|side| {
+        let wanted = [0, 1].map(|side: usize| -> BTreeSet<PolicyId> {
             let half = &compared.halves[side];
             let ends = found.iter().flat_map(|(own, slots)| {
                 let ends = [(&own.source, slots[0]), (&own.destination, slots[1])];
@@ -68,14 +70,20 @@ impl Teller {
             let selecting = |&pod: &PodId| {
                 Direction::ALL.into_iter().flat_map(move |own| half.model().selecting(pod, own))
             };
-            half.policies.only(&pods.iter().flat_map(selecting).collect())
+            pods.iter().flat_map(selecting).collect()
+        });
+        let policies = [0, 1].map(|side| compared.halves[side].policies.only(&wanted[side]));
+        let unequal = [0, 1].map(|side: usize| {
+            let own = wanted[side].iter().zip((0..).map(PolicyId::new));
+            let own = own.filter(|(id, _)| compared.changed.is_unequal(side, **id));
+            own.map(|(_, new)| new).collect()
         });
         let is_named = |port: &PortSelector| matches!(port.matches, PortMatch::Named { .. });
         let named = policies.iter().flat_map(|set| &set.rules).any(|rule| match &rule.ports {
             Ports::Of(list) => list.iter().any(is_named),
             Ports::Any => false,
         });
-        Self { policies, named, by_step: RefCell::default(), by_key: RefCell::default() }
+        Self { policies, unequal, named, by_step: RefCell::default(), by_key: RefCell::default() }
     }
 
     /// What makes a difference between these stand-ins: what opens for sure, before what closes or may do either.
@@ -85,8 +93,10 @@ impl Teller {
         found: &Found,
         slots: [usize; 2],
     ) -> Arc<[Cause]> {
-        let opens = found.after.allowed.difference(&found.before.allowed);
-        let rest = found.before.differing(&found.after).difference(&opens);
+        let [before, after] =
+            [&found.before, &found.after].map(|own| own.apart_from(compared.apart));
+        let opens = after.allowed.difference(&before.allowed);
+        let rest = before.differing(&after).difference(&opens);
         let connections = [opens, rest];
         let key = self.key(compared, found, slots, &connections);
         if let Some(causes) = key.as_ref().and_then(|key| self.by_key.borrow().get(key).cloned()) {
@@ -219,10 +229,15 @@ impl Teller {
                 self.cause(compared, side, found, told.as_ref()?)
             };
             let because = cause(1, &after);
-            // A rule that is gone, or the policy for want of which the direction is open.
-            let gone = (decision(&before) == Some(Decision::Allowed) || because.is_none())
-                .then(|| cause(0, &before))
-                .flatten();
+            // A rule that is gone, the policy for want of which the direction is open, or what has made room for a
+            // policy that is as it was.
+            let made_room = || {
+                let told = after.as_ref().map(|(_, own)| self.policies_of(1, &own.step));
+                told.is_some_and(|own| own.is_disjoint(&self.unequal[1]))
+            };
+            let was_open = decision(&before) == Some(Decision::Allowed);
+            let gone =
+                (was_open || because.is_none() || made_room()).then(|| cause(0, &before)).flatten();
             if because.is_none() && gone.is_none() {
                 let is_closed = |told: &Option<Told>| matches!(told, Some((_, own)) if own.step == Step::Closed);
                 let side = [&after, &before].iter().position(|told| is_closed(told));
@@ -234,6 +249,18 @@ impl Teller {
             out.extend(gone);
         }
         out
+    }
+
+    /// The policies that a step names.
+    fn policies_of(&self, side: usize, step: &Step) -> BTreeSet<PolicyId> {
+        match step {
+            Step::Rule(id) | Step::Denied(id) | Step::Unknown(_, Some(id)) => {
+                BTreeSet::from([self.policies[side].rule(*id).policy])
+            }
+            Step::Unknown(Unknown::PolicyDoubt(id), None) => BTreeSet::from([*id]),
+            Step::Isolated(ids) => ids.iter().copied().collect(),
+            _ => BTreeSet::new(),
+        }
     }
 
     /// The policies of a side that select an end: the enforcer closes what none selects.
@@ -390,11 +417,9 @@ pub(super) fn stand_ins(compared: &Compared<'_, '_>, found: &Found) -> Option<[u
         let said = [0, 1].map(|side| verdict(compared, side, found, pair));
         match said {
             [Some(before), Some(after)] => {
-                let known = before.unknown.is_empty() && after.unknown.is_empty();
                 if before.apart_from(compared.apart) != after.apart_from(compared.apart) {
                     return Some(pair);
                 }
-                all_alike &= known;
             }
             _ => all_alike = false,
         }

@@ -3,12 +3,17 @@
 use super::meaning::{same_dataplane, unequal};
 use super::{Half, Matched};
 use crate::cluster::{NamespaceId, WorkloadId};
-use crate::policy::{Closed, Direction, NamespaceMatch, Policy};
-use std::collections::{BTreeMap, HashMap};
+use crate::policy::{Closed, Direction, NamespaceMatch, Policy, PolicyId};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// Workloads of which something may differ, by place among the matched ones.
+/// What may differ.
 #[derive(Debug, Default)]
-pub(super) struct Differing(BTreeMap<usize, Own>);
+pub(super) struct Differing {
+    /// Workloads, by place among the matched ones.
+    workloads: BTreeMap<usize, Own>,
+    /// Policies of each side that have no equal on the other.
+    unequal: [BTreeSet<PolicyId>; 2],
+}
 
 /// What may differ of one.
 #[derive(Clone, Copy, Debug)]
@@ -25,27 +30,32 @@ impl Own {
 
 impl Differing {
     pub(super) fn len(&self) -> usize {
-        self.0.len()
+        self.workloads.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.workloads.is_empty()
     }
 
     /// Whether what policies say of a workload in a direction may differ.
     pub(super) fn may(&self, at: usize, direction: Direction) -> bool {
-        self.0.get(&at).is_some_and(|own| own.directions[direction.index()])
+        self.workloads.get(&at).is_some_and(|own| own.directions[direction.index()])
+    }
+
+    /// Whether a policy of a side has no equal on the other.
+    pub(super) fn is_unequal(&self, side: usize, policy: PolicyId) -> bool {
+        self.unequal[side].contains(&policy)
     }
 
     /// Whether what policies about others say of a workload may differ.
     pub(super) fn pods_may(&self, at: usize) -> bool {
-        self.0.get(&at).is_some_and(|own| own.pods)
+        self.workloads.get(&at).is_some_and(|own| own.pods)
     }
 
     /// All that may differ.
     pub(super) fn asked(&self) -> impl Iterator<Item = (usize, Direction)> {
         let each = self
-            .0
+            .workloads
             .iter()
             .flat_map(|(&at, own)| Direction::ALL.map(|d| (at, d, own.directions[d.index()])));
         each.filter(|(.., may)| *may).map(|(at, direction, _)| (at, direction))
@@ -55,17 +65,15 @@ impl Differing {
 /// The workloads of which anything may differ.
 pub(super) fn may_differ(halves: &[Half<'_>; 2], matched: &[Matched]) -> Differing {
     let [a, b] = halves;
-    if !same_dataplane(a.meant(), b.meant()) || !same_surroundings(a, b) {
-        return Differing((0..matched.len()).map(|at| (at, Own::ALL)).collect());
-    }
     let unequal = unequal(a.meant(), b.meant());
+    let all_may = !same_dataplane(a.meant(), b.meant()) || !same_surroundings(a, b);
     let about = [0, 1].map(|side: usize| {
         About::new(unequal[side].iter().map(|&id| halves[side].policies.policy(id)))
     });
     let mut out = BTreeMap::new();
     for (at, own) in matched.iter().enumerate() {
         let own = match own.ids {
-            [Some(first), Some(second)] if same_pods(a, first, b, second) => {
+            [Some(first), Some(second)] if !all_may && same_pods(a, first, b, second) => {
                 let [before, after] =
                     [about[0].directions(a, first), about[1].directions(b, second)];
                 Own { directions: [0, 1].map(|at: usize| before[at] || after[at]), pods: false }
@@ -76,7 +84,8 @@ pub(super) fn may_differ(halves: &[Half<'_>; 2], matched: &[Matched]) -> Differi
             out.insert(at, own);
         }
     }
-    Differing(out)
+    let unequal = unequal.map(|own| own.into_iter().collect());
+    Differing { workloads: out, unequal }
 }
 
 /// Whether what answers rest on beside pods and policies is the same.

@@ -395,8 +395,16 @@ fn rows(
         IpSet::blocks(alone.into_iter().map(IpNet::from))
     };
     let clusters = [&a.world.cluster, &b.world.cluster];
-    let not_outside = beyond(clusters[1], clusters[0]).union(&beyond(clusters[0], clusters[1]));
-    let not_outside = &not_outside;
+    // What is outside on both sides: of addresses that rules of one side name one by one, it alone knows whose they
+    // are.
+    let outside = [listers[0].outside_addresses(), listers[1].outside_addresses()];
+    let not_outside = [
+        beyond(clusters[1], clusters[0]),
+        beyond(clusters[0], clusters[1]),
+        outside[0].difference(&outside[1]),
+        outside[1].difference(&outside[0]),
+    ];
+    let not_outside = &not_outside.iter().fold(IpSet::empty(), |all, own| all.union(own));
     let compared = Compared { halves, matched, changed, places: &places, apart, not_outside };
     let alike = Alike::new(&listers, &places);
     let asked: Vec<(usize, Direction)> = changed.asked().collect();
