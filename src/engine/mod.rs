@@ -48,7 +48,7 @@ pub use pairs::{Pairs, Said, in_blocks};
 pub use peer::{Peer, common_families};
 pub use trace::{
     DirectionTrace, Outcome, PeerTrace, PolicyTrace, RuleTrace, Step, Trace, ask, matching_rules,
-    trace, trace_direction,
+    ports_to, trace, trace_direction,
 };
 pub use verdict::{Decision, Unknown, Verdict};
 pub use what_if::{Change, Delta, NewPolicy, RowDelta, Uncompiled};

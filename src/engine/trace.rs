@@ -8,7 +8,7 @@ use super::peer::Peer;
 use super::reference::{self, Flow};
 use super::verdict::{Decision, Unknown};
 use crate::cluster::{ClusterState, PodId};
-use crate::net::Family;
+use crate::net::{ConnectionSet, Family};
 use crate::policy::{
     Action, Certainty, Combine, Direction, Peers, PolicyId, PolicySet, Ports, Rule, RuleId, Tier,
     TierName,
@@ -570,6 +570,16 @@ fn isolating(traces: &[PolicyTrace]) -> Vec<PolicyId> {
     let (with, without): (Vec<_>, Vec<_>) =
         traces.iter().partition(|policy| !policy.rules.is_empty());
     with.into_iter().chain(without).map(|policy| policy.policy).collect()
+}
+
+/// The connections to a destination that the ports of a rule are about.
+pub fn ports_to(
+    cluster: &ClusterState,
+    policies: &PolicySet,
+    rule: RuleId,
+    destination: &Peer,
+) -> ConnectionSet {
+    matching::rule_ports(cluster, policies, policies.rule(rule), destination)
 }
 
 /// Which rules of a direction are about a peer, in the order of the set; `None` where that cannot be said of one.

@@ -7,14 +7,16 @@ use super::{Cause, Compared};
 use crate::cluster::{AddressOwner, Addresses, ClusterState, PodId};
 use crate::engine::reference::Flow;
 use crate::engine::{
-    Decision, DirectionTrace, Peer, Step, Unknown, Verdict, common_families, matching_rules, trace,
-    trace_direction,
+    Decision, DirectionTrace, Peer, Step, Unknown, Verdict, common_families, matching_rules,
+    ports_to, trace, trace_direction,
 };
 use crate::manifest::ContainerPort;
 use crate::net::{ConnectionSet, DomainName, Family, IpSet, Protocol};
 use crate::policy::{Direction, PolicyId, PolicySet, PortMatch, PortSelector, Ports};
+use rustc_hash::{FxHashSet, FxHasher};
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::{Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -22,6 +24,8 @@ use std::sync::Arc;
 pub(super) struct Teller {
     /// The policies of each side that select an end of a row, where what they say of it may differ.
     policies: [PolicySet; 2],
+    /// What these are called among all policies of their side, in order.
+    wanted: [Vec<PolicyId>; 2],
     /// Those of them that have no equal on the other side.
     unequal: [BTreeSet<PolicyId>; 2],
     /// Any of them is about ports by name.
@@ -83,7 +87,15 @@ impl Teller {
             Ports::Of(list) => list.iter().any(is_named),
             Ports::Any => false,
         });
-        Self { policies, unequal, named, by_step: RefCell::default(), by_key: RefCell::default() }
+        let wanted = wanted.map(|own| own.into_iter().collect());
+        Self {
+            policies,
+            wanted,
+            unequal,
+            named,
+            by_step: RefCell::default(),
+            by_key: RefCell::default(),
+        }
     }
 
     /// What makes a difference between these stand-ins: what opens for sure, before what closes or may do either.
@@ -102,8 +114,8 @@ impl Teller {
         if let Some(causes) = key.as_ref().and_then(|key| self.by_key.borrow().get(key).cloned()) {
             return causes;
         }
-        let borders = self.borders(compared, found, slots);
-        let each = connections.iter().flat_map(|set| one_of_each(set, &borders));
+        let marks = self.marks(compared, found, slots);
+        let each = connections.iter().flat_map(|set| one_of_each(set, &marks));
         let mut out: Vec<Cause> = Vec::new();
         for connection in each.take(MOST_TRACED) {
             for family in Family::ALL {
@@ -161,50 +173,42 @@ impl Teller {
         Some(CauseKey { direction, matched, sides, connections: connections.clone() })
     }
 
-    /// Where the rules about the ends of a row may begin to say something else of connections: at their ports, and at
-    /// those that the destination may have a name for.
-    fn borders(
+    /// Where the rules about the ends of a row begin or cease to be about connections, with a mark of each. In
+    /// between they all say the same; what as many marks lead to is decided alike.
+    fn marks(
         &self,
         compared: &Compared<'_, '_>,
         found: &Found,
         slots: [usize; 2],
-    ) -> BTreeSet<(Protocol, u16)> {
-        let mut borders = BTreeSet::new();
-        let mut add = |protocol: Protocol, first: u16, last: u16| {
-            borders.insert((protocol, first));
-            borders.extend(last.checked_add(1).map(|after| (protocol, after)));
-        };
-        for (side, policies) in self.policies.iter().enumerate() {
-            let cluster = &compared.halves[side].world.cluster;
+    ) -> BTreeMap<(Protocol, u32), u64> {
+        let mut marks: BTreeMap<(Protocol, u32), u64> = BTreeMap::new();
+        for side in [0, 1] {
+            let half = &compared.halves[side];
+            let policies = &self.policies[side];
             let source = peer(compared, side, &found.source, slots[0]);
-            let destination = peer(compared, side, &found.destination, slots[1]);
-            for (direction, end) in Direction::ALL.into_iter().zip([&source, &destination]) {
+            let Some(destination) = peer(compared, side, &found.destination, slots[1]) else {
+                continue;
+            };
+            let ends = [source.as_ref(), Some(&destination)];
+            for (direction, end) in Direction::ALL.into_iter().zip(ends) {
                 let Some(Peer::Pod(id)) = end else { continue };
-                let pod = cluster.pod(*id);
-                let namespace = cluster.namespace(pod.namespace);
-                let about = policies
-                    .policies
-                    .iter()
-                    .filter(|own| own.subject.matches(pod, namespace) != Some(false));
-                let rules = about.flat_map(|own| &own.rules[direction.index()]);
+                let selecting = half.model().selecting(*id, direction);
+                let own = selecting.filter_map(|id| self.wanted[side].binary_search(&id).ok());
+                let rules = own.flat_map(|at| &policies.policies[at].rules[direction.index()]);
                 for &rule in rules {
-                    let Ports::Of(list) = &policies.rule(rule).ports else { continue };
-                    for port in list {
-                        if let PortMatch::Numbers(set) = &port.matches {
-                            set.ranges().for_each(|(protocol, first, last)| {
-                                add(protocol, first, last);
-                            });
+                    let set = ports_to(&half.world.cluster, policies, rule, &destination);
+                    let mut hasher = FxHasher::default();
+                    (side, rule).hash(&mut hasher);
+                    let mark = hasher.finish();
+                    for (protocol, first, last) in set.ranges() {
+                        for border in [u32::from(first), u32::from(last) + 1] {
+                            *marks.entry((protocol, border)).or_default() ^= mark;
                         }
                     }
                 }
             }
-            if let (true, Some(Peer::Pod(id))) = (self.named, &destination) {
-                for port in &*cluster.pod(*id).ports {
-                    add(port.protocol, port.number, port.number);
-                }
-            }
         }
-        borders
+        marks
     }
 
     fn traced(
@@ -369,13 +373,40 @@ fn flow(
     has.then_some(Flow { source, destination, family, protocol, port })
 }
 
-/// The first connection of a set, and each at which rules may begin to say something else.
-fn one_of_each(set: &ConnectionSet, borders: &BTreeSet<(Protocol, u16)>) -> Vec<(Protocol, u16)> {
-    let of_range = |(protocol, first, last): (Protocol, u16, u16)| {
-        let cuts = borders.range((protocol, first)..=(protocol, last)).copied();
-        std::iter::once((protocol, first)).chain(cuts.filter(move |&(_, port)| port > first))
-    };
-    set.ranges().flat_map(of_range).collect()
+/// The first connection of a set that is decided as it is, for each way in which they are.
+fn one_of_each(
+    set: &ConnectionSet,
+    marks: &BTreeMap<(Protocol, u32), u64>,
+) -> Vec<(Protocol, u16)> {
+    // What stands before each border, all protocols in a row.
+    let mut way = 0;
+    let ways: Vec<((Protocol, u32), u64)> = marks
+        .iter()
+        .map(|(&border, mark)| {
+            way ^= mark;
+            (border, way)
+        })
+        .collect();
+    let mut seen = FxHashSet::default();
+    let mut out = Vec::new();
+    for (protocol, first, last) in set.ranges() {
+        let from = ways.partition_point(|(border, _)| *border <= (protocol, u32::from(first)));
+        let way = from.checked_sub(1).map_or(0, |at| ways[at].1);
+        let mut add = |port: u16, way: u64| {
+            if seen.insert(way) {
+                out.push((protocol, port));
+            }
+        };
+        add(first, way);
+        for &((_, port), way) in
+            ways[from..].iter().take_while(|(border, _)| *border <= (protocol, u32::from(last)))
+        {
+            if let Ok(port) = u16::try_from(port) {
+                add(port, way);
+            }
+        }
+    }
+    out
 }
 
 /// In which directions of a row policies may say something else: egress of the source, ingress of the destination.
