@@ -409,6 +409,23 @@ spec:
 }
 
 #[test]
+fn what_is_denied_but_for_a_doubt_names_the_policy_that_isolates() {
+    let text = ON_A_NODE.to_owned()
+        + "
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: np, namespace: d}
+spec:
+  podSelector: {matchLabels: {app: CHANGE}}
+  policyTypes: [Egress]
+";
+    // Whether a pod reaches its own node under weave, policies or not, is not verified.
+    let found = told(&text, ["p", "nobody"], Some("weave"));
+    let wanted = "d/po/p → node/n1  removed: isolation by np".to_owned();
+    assert!(found.contains(&wanted), "{found:#?}");
+}
+
+#[test]
 fn what_no_policy_selects_opens_by_one_of_the_other_direction() {
     let text = ON_A_NODE.to_owned()
         + "

@@ -212,8 +212,11 @@ pub(super) fn reason(
             let span = rule.map(|id| policies.rule(id).span).or(span);
             let (named, span) = match (rule, why) {
                 (Some(id), _) => (vec![policies.rule(*id).policy], span),
-                // But for the node, they keep it out.
-                (None, Unknown::Placement(_)) => {
+                // But for the node, the family or the enforcer, they keep it out.
+                (
+                    None,
+                    Unknown::Placement(_) | Unknown::OwnNode | Unknown::Family | Unknown::Enforcer,
+                ) => {
                     let isolating = |own: &&PolicyTrace| {
                         own.selects == Outcome::Matches
                             && policies.policy(own.policy).isolates[direction.index()]
