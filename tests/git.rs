@@ -39,10 +39,22 @@ impl Folder {
         String::from_utf8_lossy(&done.stdout).into_owned()
     }
 
+    /// Puts a program into `bin`, which [`Self::diff`] finds first.
+    #[cfg(unix)]
+    fn program(&self, name: &str, text: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        let path = format!("bin/{name}");
+        self.write(&path, text);
+        let path = self.0.join(path);
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("a program");
+    }
+
     fn diff(&self, folder: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
+        let path = std::env::var("PATH").expect("a PATH");
         let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_kubereach"))
             .arg("diff")
             .args(arguments)
+            .env("PATH", format!("{}:{path}", self.0.join("bin").display()))
             .current_dir(self.0.join(folder))
             .output()
             .expect("kubereach");
@@ -183,24 +195,9 @@ const KUSTOMIZE: &str = "#!/bin/sh\nset -e\n[ \"$1\" = kustomize ]\n[ -d \"$2/..
 #[cfg(unix)]
 #[test]
 fn revisions_are_rendered_from_their_own_files() {
-    use std::os::unix::fs::PermissionsExt;
     let folder = repository("rendered");
-    folder.write("bin/kubectl", KUSTOMIZE);
-    let program = folder.0.join("bin/kubectl");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
-    let path = std::env::var("PATH").expect("a PATH");
-    let path = format!("{}:{path}", folder.0.join("bin").display());
-    let diff = |from: &str, arguments: &[&str]| {
-        let done = Command::new(env!("CARGO_BIN_EXE_kubereach"))
-            .arg("diff")
-            .args(arguments)
-            .env("PATH", &path)
-            .current_dir(folder.0.join(from))
-            .output()
-            .expect("kubereach");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (done.status.code(), text(&done.stdout), text(&done.stderr))
-    };
+    folder.program("kubectl", KUSTOMIZE);
+    let diff = |from: &str, arguments: &[&str]| folder.diff(from, arguments);
     folder.write("k/base/workloads.part", &fixture("before/workloads.yaml"));
     folder.write("k/prod/policies.part", &format!("---\n{}---\n", fixture("before/policies.yaml")));
     folder.write("k/prod/kustomization.yaml", "resources: [../base]\n");
@@ -267,24 +264,9 @@ const HELM: &str = "#!/bin/sh\nset -e\n[ \"$1 $3\" = 'template --values' ]\nsed 
 #[cfg(unix)]
 #[test]
 fn values_are_those_of_the_revision_and_what_a_chart_has_no_more_is_gone_from_the_dump() {
-    use std::os::unix::fs::PermissionsExt;
     let folder = repository("chart");
-    folder.write("bin/helm", HELM);
-    let program = folder.0.join("bin/helm");
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a program");
-    let path = std::env::var("PATH").expect("a PATH");
-    let path = format!("{}:{path}", folder.0.join("bin").display());
-    let diff = |arguments: &[&str]| {
-        let done = Command::new(env!("CARGO_BIN_EXE_kubereach"))
-            .arg("diff")
-            .args(arguments)
-            .env("PATH", &path)
-            .current_dir(&folder.0)
-            .output()
-            .expect("kubereach");
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        (done.status.code(), text(&done.stdout), text(&done.stderr))
-    };
+    folder.program("helm", HELM);
+    let diff = |arguments: &[&str]| folder.diff(".", arguments);
     let policies = fixture("db-from-web.yaml").replace("5432", "PORT");
     assert!(policies.contains("PORT"));
     folder.write("chart/Chart.yaml", "name: chart\n");

@@ -318,6 +318,20 @@ status: {phase: Running, podIP: 10.244.1.5, podIPs: [{ip: 10.244.1.5}]}
 ---
 ";
 
+/// A node with a pod, and a policy that isolates pods of a label in one direction.
+fn on_a_node(app: &str, direction: &str) -> String {
+    format!(
+        "{ON_A_NODE}
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {{name: np, namespace: d}}
+spec:
+  podSelector: {{matchLabels: {{app: {app}}}}}
+  policyTypes: [{direction}]
+"
+    )
+}
+
 #[test]
 fn an_address_that_one_side_names_is_whose_it_is_on_both() {
     let text = ON_A_NODE.to_owned()
@@ -348,16 +362,7 @@ spec:
 
 #[test]
 fn what_is_not_compared_makes_no_row_and_no_cause() {
-    let text = ON_A_NODE.to_owned()
-        + "
-apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: {name: np, namespace: d}
-spec:
-  podSelector: {matchLabels: {app: p}}
-  policyTypes: [Ingress]
-  CHANGE
-";
+    let text = on_a_node("p", "Ingress") + "  CHANGE\n";
     // Of SCTP nobody can say what becomes of it; the pod's own node always reaches it.
     let rule = "ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/24}}]}]";
     for cni in ["kube-router", "cilium", "calico"] {
@@ -410,15 +415,7 @@ spec:
 
 #[test]
 fn what_is_denied_but_for_a_doubt_names_the_policy_that_isolates() {
-    let text = ON_A_NODE.to_owned()
-        + "
-apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: {name: np, namespace: d}
-spec:
-  podSelector: {matchLabels: {app: CHANGE}}
-  policyTypes: [Egress]
-";
+    let text = on_a_node("CHANGE", "Egress");
     // Whether a pod reaches its own node under weave, policies or not, is not verified.
     let found = told(&text, ["p", "nobody"], Some("weave"));
     let wanted = "d/po/p → node/n1  removed: isolation by np".to_owned();
@@ -427,15 +424,7 @@ spec:
 
 #[test]
 fn what_no_policy_selects_opens_by_one_of_the_other_direction() {
-    let text = ON_A_NODE.to_owned()
-        + "
-apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: {name: np, namespace: d}
-spec:
-  podSelector: {matchLabels: {app: CHANGE}}
-  policyTypes: [Ingress]
-";
+    let text = on_a_node("CHANGE", "Ingress");
     let found = told(&text, ["nobody", "p"], Some("aws-vpc-cni,policy=strict"));
     assert!(
         found.iter().any(|row| row.starts_with("d/po/p → ") && row.contains("selection by np")),

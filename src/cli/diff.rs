@@ -80,9 +80,8 @@ pub(super) fn run(args: &DiffArgs, global: &Global) -> Status {
 
 /// What one side is made of, beside what `-f` names.
 enum Side {
-    Path(InputPath),
-    Files(Vec<GitFile>),
-    Tree(Vec<InputPath>, Vec<GitFile>),
+    /// Inputs, and files that are in memory.
+    Of(Vec<InputPath>, Vec<GitFile>),
     /// What `-f` names, without the edits.
     AsIs,
     /// The same with them.
@@ -94,9 +93,9 @@ fn named(args: &DiffArgs, path: &str) -> Result<Side, RenderError> {
     if args.render {
         let namespace = args.input.namespace.as_deref();
         let file = render_folder(Path::new(path), &args.input.values, namespace)?;
-        return Ok(Side::Files(vec![file]));
+        return Ok(Side::Of(Vec::new(), vec![file]));
     }
-    Ok(Side::Path(path.into()))
+    Ok(Side::Of(vec![path.into()], Vec::new()))
 }
 
 fn revisions(range: &str, args: &DiffArgs) -> Result<([Side; 2], SideNames), RenderError> {
@@ -125,12 +124,12 @@ fn revisions(range: &str, args: &DiffArgs) -> Result<([Side; 2], SideNames), Ren
                 "`{path}` of {name} is neither a kustomization nor a chart: its files are read as they are"
             ));
         }
-        return Ok((rendered.sides.map(Side::Files), names));
+        return Ok((rendered.sides.map(|files| Side::Of(Vec::new(), files)), names));
     }
     let of = |name: Option<&str>| match name {
-        Some(name) => git_files(name, &args.paths).map(Side::Files),
+        Some(name) => git_files(name, &args.paths).map(|files| Side::Of(Vec::new(), files)),
         None => git_working_files(&args.paths).map(|(files, missing)| {
-            Side::Tree(files.into_iter().map(InputPath::Path).collect(), missing)
+            Side::Of(files.into_iter().map(InputPath::Path).collect(), missing)
         }),
     };
     let [before, after] = revisions.map(of);
@@ -158,11 +157,9 @@ fn parts(own: &Side) -> Parts {
     match own {
         Side::AsIs => Parts { overlay: Some(Overlay::default()), ..Parts::default() },
         Side::AsItWouldBe => Parts::default(),
-        Side::Path(path) => Parts { more: vec![path.clone()], ..Parts::default() },
-        Side::Tree(paths, files) => {
-            Parts { more: paths.clone(), files: files.clone(), ..Parts::default() }
+        Side::Of(inputs, files) => {
+            Parts { more: inputs.clone(), files: files.clone(), overlay: None }
         }
-        Side::Files(files) => Parts { files: files.clone(), ..Parts::default() },
     }
 }
 

@@ -100,6 +100,21 @@ pub fn is_test_file(name: &str) -> bool {
         && parts.next().is_some()
 }
 
+/// The path without `.` and `..`, as text: enough to compare paths below one root.
+pub(super) fn normal(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if out.file_name().is_some() => {
+                out.pop();
+            }
+            part => out.push(part),
+        }
+    }
+    out
+}
+
 /// Whether a path below a folder is one of a manifest that would be read there.
 pub(super) fn is_manifest(path: &Path) -> bool {
     let hidden = |part: Component<'_>| match part {

@@ -2,7 +2,7 @@
 //!
 //! The program `git` reads: it knows packs, alternates, partial clones and worktrees.
 
-use super::discover::is_manifest;
+use super::discover::{is_manifest, normal};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io::Write;
@@ -193,34 +193,23 @@ fn path_of(bytes: &[u8]) -> PathBuf {
     PathBuf::from(String::from_utf8_lossy(bytes).into_owned())
 }
 
-/// A path without what leads nowhere: `./a` and `b/../a` are `a`.
-fn plain(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir if out.file_name().is_some() => {
-                out.pop();
-            }
-            part => out.push(part),
-        }
-    }
-    if out.as_os_str().is_empty() { PathBuf::from(".") } else { out }
+/// A path as git takes it: an empty one is the folder itself.
+fn or_here(path: &Path) -> PathBuf {
+    if path.as_os_str().is_empty() { PathBuf::from(".") } else { path.to_path_buf() }
 }
 
 /// A path as it is seen from the working folder in any revision: one that is absolute leads to the working tree. `None`
 /// if it is not in the repository.
 pub(super) fn git_relative(path: &Path) -> Result<Option<PathBuf>, GitError> {
     if path.is_relative() {
-        return Ok(Some(plain(path)));
+        return Ok(Some(or_here(&normal(path))));
     }
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
     let top = real(Path::new(&line(&["rev-parse", "--show-toplevel"])?));
     let Ok(below) = real(path).strip_prefix(&top).map(Path::to_path_buf) else { return Ok(None) };
     let prefix = PathBuf::from(line(&["rev-parse", "--show-prefix"])?);
     Ok(Some(match below.strip_prefix(&prefix) {
-        Ok(rest) if rest.as_os_str().is_empty() => PathBuf::from("."),
-        Ok(rest) => rest.to_path_buf(),
+        Ok(rest) => or_here(rest),
         Err(_) => {
             prefix.components().map(|_| Component::ParentDir).chain(below.components()).collect()
         }

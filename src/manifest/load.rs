@@ -1,7 +1,7 @@
 //! From paths to resources.
 
 use super::clue::Clue;
-use super::discover::{self, InputPath, Unread};
+use super::discover::{self, InputPath, Unread, normal};
 use super::file::{self, FileRead, RawFile, Readers};
 use super::item::{Reason, SetAside};
 use super::known::Known;
@@ -13,7 +13,7 @@ use crate::diagnostic::{Bytes, Code, Diagnostic, Severity, SourceId, SourceMap, 
 use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::io::Read;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// Everything that was read.
@@ -310,21 +310,6 @@ fn patch_files(files: &[FileRead]) -> BTreeSet<PathBuf> {
     for (folder, kustomization) in kustomizations() {
         for resource in &kustomization.resources {
             out.remove(&normal(&folder.join(resource)));
-        }
-    }
-    out
-}
-
-/// The path without `.` and `..`, as text: enough to compare paths below one root.
-fn normal(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::CurDir => {}
-            Component::ParentDir if out.file_name().is_some() => {
-                out.pop();
-            }
-            part => out.push(part),
         }
     }
     out

@@ -136,8 +136,8 @@ pub struct RenderedRevisions {
 }
 
 /// Renders paths, as they are seen from the working folder, with values that are of the same revision, in two
-/// revisions, or in the working tree (`None`). What
-/// is not there on one side is left out of it. Without a path it is the working folder that is rendered.
+/// revisions, or in the working tree (`None`). What is not there on one side is left out of it. Without a path it is
+/// the working folder that is rendered.
 pub fn render_revisions(
     revisions: [Option<&str>; 2],
     paths: &[String],

@@ -18,16 +18,16 @@ pub(super) struct Alike {
 }
 
 impl Alike {
-    /// `places` are those of the workloads of each side among the matched ones.
+    /// `places` are those of the workloads of each side among so many that are matched.
     pub(super) fn new(
         listers: &[Lister<'_, '_, '_>; 2],
         places: &[BTreeMap<WorkloadId, usize>; 2],
+        matched: usize,
     ) -> Self {
         let of = |side: usize| -> Vec<Option<u32>> {
             let wholes = listers[side].whole_workloads();
             wholes.map(|id| u32::try_from(*places[side].get(&id?)?).ok()).collect()
         };
-        let matched = places.iter().flat_map(BTreeMap::values).max().map_or(0, |last| last + 1);
         Self { places: [of(0), of(1)], matched }
     }
 

@@ -151,10 +151,7 @@ impl Teller {
         let mut sides = Vec::new();
         for side in [0, 1] {
             let cluster = &compared.halves[side].world.cluster;
-            let [source, destination] = [
-                peer(compared, side, &found.source, slots[0])?,
-                peer(compared, side, &found.destination, slots[1])?,
-            ];
+            let (source, destination) = peers(compared, side, found, slots)?;
             let pod = |peer: &Peer| match peer {
                 Peer::Pod(id) if !cluster.pod(*id).host_network => Some(*id),
                 _ => None,
@@ -185,13 +182,10 @@ impl Teller {
         for side in [0, 1] {
             let half = &compared.halves[side];
             let policies = &self.policies[side];
-            let source = peer(compared, side, &found.source, slots[0]);
-            let Some(destination) = peer(compared, side, &found.destination, slots[1]) else {
-                continue;
-            };
-            let ends = [source.as_ref(), Some(&destination)];
-            for (direction, end) in Direction::ALL.into_iter().zip(ends) {
-                let Some(Peer::Pod(id)) = end else { continue };
+            // Where one is not there, nothing is traced.
+            let Some((source, destination)) = peers(compared, side, found, slots) else { continue };
+            for (direction, end) in Direction::ALL.into_iter().zip([&source, &destination]) {
+                let Peer::Pod(id) = end else { continue };
                 let selecting = half.model().selecting(*id, direction);
                 let own = selecting.filter_map(|id| self.wanted[side].binary_search(&id).ok());
                 let rules = own.flat_map(|at| &policies.policies[at].rules[direction.index()]);
@@ -223,28 +217,31 @@ impl Teller {
         for (direction, _) in directions.filter(|(_, may)| *may) {
             let [before, after] = [0, 1].map(|side| {
                 let flow = flow(compared, side, found, slots, connection)?;
-                Some((flow.family, self.trace(compared, side, &flow, direction)?))
+                self.trace(compared, side, &flow, direction)
             });
-            let decision = |told: &Option<Told>| told.as_ref().map(|(_, own)| own.decision);
+            let decision = |told: &Option<DirectionTrace>| told.as_ref().map(|own| own.decision);
             if decision(&before) == decision(&after) {
                 continue;
             }
-            let cause = |side: usize, told: &Option<Told>| {
-                self.cause(compared, side, found, told.as_ref()?)
+            let cause = |side: usize, told: &Option<DirectionTrace>| {
+                self.cause(compared, side, found, (connection.0, told.as_ref()?))
             };
             let because = cause(1, &after);
             // A rule that is gone, the policy for want of which the direction is open, or what has made room for a
             // policy that is as it was.
             let made_room = || {
-                let told = after.as_ref().map(|(_, own)| self.policies_of(1, &own.step));
+                let told = after.as_ref().map(|own| self.policies_of(1, &own.step));
                 told.is_some_and(|own| own.is_disjoint(&self.unequal[1]))
             };
             let was_open = decision(&before) == Some(Decision::Allowed);
             let gone =
                 (was_open || because.is_none() || made_room()).then(|| cause(0, &before)).flatten();
             if because.is_none() && gone.is_none() {
-                let is_closed = |told: &Option<Told>| matches!(told, Some((_, own)) if own.step == Step::Closed);
-                let side = [&after, &before].iter().position(|told| is_closed(told));
+                let is_closed = |told: &&Option<DirectionTrace>| {
+                    told.as_ref().is_some_and(|own| own.step == Step::Closed)
+                };
+                // It is on the other side that one selects it.
+                let side = [&after, &before].iter().position(is_closed);
                 out.extend(
                     side.and_then(|side| self.selection(compared, found, slots, (direction, side))),
                 );
@@ -319,7 +316,7 @@ impl Teller {
         compared: &Compared<'_, '_>,
         side: usize,
         found: &Found,
-        (family, decided): &Told,
+        (family, decided): (Family, &DirectionTrace),
     ) -> Option<Cause> {
         let direction = decided.direction;
         // What is not known may be told of by the end that it is about.
@@ -332,7 +329,7 @@ impl Teller {
         let words = Words { world: half.world, policies: &self.policies[side] };
         let names = [&found.source, &found.destination].map(|end| compared.end(end).name());
         let (end, other) = ends_of(direction, &*names[0], &*names[1]);
-        let reason = reason(words, *family, decided, end, other);
+        let reason = reason(words, family, decided, end, other);
         if reason.policies.is_empty() && reason.rule.is_none() {
             return None;
         }
@@ -356,19 +353,15 @@ impl Teller {
     }
 }
 
-/// What is told of one direction, in a family.
-type Told = (Family, DirectionTrace);
-
 /// A connection between stand-ins on a side; `None` where an end, or the family, is not there.
 fn flow(
     compared: &Compared<'_, '_>,
     side: usize,
     found: &Found,
-    [from, to]: [usize; 2],
+    slots: [usize; 2],
     (family, (protocol, port)): (Family, (Protocol, u16)),
 ) -> Option<Flow> {
-    let source = peer(compared, side, &found.source, from)?;
-    let destination = peer(compared, side, &found.destination, to)?;
+    let (source, destination) = peers(compared, side, found, slots)?;
     let has = families(compared, side, found, &source, &destination).contains(&family);
     has.then_some(Flow { source, destination, family, protocol, port })
 }
@@ -485,10 +478,9 @@ fn verdict(
     compared: &Compared<'_, '_>,
     side: usize,
     found: &Found,
-    [from, to]: [usize; 2],
+    slots: [usize; 2],
 ) -> Option<Verdict> {
-    let source = peer(compared, side, &found.source, from)?;
-    let destination = peer(compared, side, &found.destination, to)?;
+    let (source, destination) = peers(compared, side, found, slots)?;
     let family = *families(compared, side, found, &source, &destination).first()?;
     Some(compared.halves[side].model().verdict(&source, &destination, family))
 }
@@ -514,6 +506,17 @@ fn families(
         families.truncate(1);
     }
     families
+}
+
+/// The peers that stand for both ends on a side; `None` where one is not there.
+fn peers(
+    compared: &Compared<'_, '_>,
+    side: usize,
+    found: &Found,
+    [from, to]: [usize; 2],
+) -> Option<(Peer, Peer)> {
+    let source = peer(compared, side, &found.source, from)?;
+    Some((source, peer(compared, side, &found.destination, to)?))
 }
 
 /// A peer that stands for an end on a side: that slot of a workload, or an address of that family.

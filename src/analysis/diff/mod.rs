@@ -406,7 +406,7 @@ fn rows(
     ];
     let not_outside = &not_outside.iter().fold(IpSet::empty(), |all, own| all.union(own));
     let compared = Compared { halves, matched, changed, places: &places, apart, not_outside };
-    let alike = Alike::new(&listers, &places);
+    let alike = Alike::new(&listers, &places, matched.len());
     let asked: Vec<(usize, Direction)> = changed.asked().collect();
     let found: Vec<Vec<(Found, [usize; 2])>> = asked
         .par_iter()
