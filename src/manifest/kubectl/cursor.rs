@@ -39,6 +39,13 @@ pub(super) trait Cursor<'t>: Copy {
     /// Passes over a value that is a string for sure.
     fn skip_string(&mut self) -> Read<()>;
 
+    /// Behind a key of a mapping that lies so many levels inside the object that this is the start of.
+    fn behind_key(&self, level: usize, at: usize) -> Self;
+
+    /// Whether a word of no quotes that ends its line, or has a byte behind it, changes nothing but itself when
+    /// another such word stands there.
+    fn is_bare_word(word: &[u8], after: u8) -> bool;
+
     /// The next key of a mapping whose keys are fields: kubectl sorts them, so none stands twice.
     fn next_field(&mut self, frame: &mut Frame<'t>) -> Read<Option<Word<'t>>> {
         let key = self.next_key(frame)?;
@@ -135,6 +142,23 @@ impl<'t> Word<'t> {
             _ => Err(Unusual),
         }
     }
+}
+
+/// A byte of plain words: none that starts or ends anything, no space.
+pub(super) fn is_of_word(byte: u8) -> bool {
+    const TABLE: [bool; 256] = {
+        let mut table = [false; 256];
+        let mut byte = 0;
+        while byte < table.len() {
+            #[expect(clippy::cast_possible_truncation, reason = "it is below 256")]
+            let own = byte as u8;
+            table[byte] = own.is_ascii_alphanumeric()
+                || matches!(own, b'_' | b'.' | b'/' | b'@' | b'+' | b'=' | b':' | b'-');
+            byte += 1;
+        }
+        table
+    };
+    TABLE[usize::from(byte)]
 }
 
 /// What follows, if the text goes on so.

@@ -5,6 +5,16 @@ use super::cursor::{Cursor, Frame, Read, Unusual, Word, spaces, starts_with};
 /// How far each level is indented.
 const STEP: usize = 4;
 
+/// The length of a whole number that a text starts with.
+fn integer(text: &[u8]) -> Option<usize> {
+    let sign = usize::from(text.starts_with(b"-"));
+    let digits = &text[sign..];
+    let count = digits.iter().take_while(|b| b.is_ascii_digit()).count();
+    // Fractions and exponents are for the full reader, and so is what may be out of range.
+    let usual = (1..=15).contains(&count) && (count == 1 || digits[0] != b'0');
+    usual.then_some(sign + count)
+}
+
 /// A place in JSON.
 #[derive(Clone, Copy)]
 pub(super) struct Json<'t> {
@@ -108,15 +118,7 @@ impl<'t> Json<'t> {
             Some(b't') if rest.starts_with(b"true") => Ok(start + 4),
             Some(b'f') if rest.starts_with(b"false") => Ok(start + 5),
             Some(b'n') if rest.starts_with(b"null") => Ok(start + 4),
-            Some(b'0'..=b'9' | b'-') => {
-                let digits = &rest[usize::from(rest[0] == b'-')..];
-                let count = digits.iter().take_while(|b| b.is_ascii_digit()).count();
-                // Fractions and exponents are for the full reader, and so is what may be out of range.
-                if count == 0 || count > 15 || count > 1 && digits[0] == b'0' {
-                    return Err(Unusual);
-                }
-                Ok(start + rest.len() - digits.len() + count)
-            }
+            Some(b'0'..=b'9' | b'-') => Ok(start + integer(rest).ok_or(Unusual)?),
             _ => Err(Unusual),
         }
     }
@@ -132,6 +134,14 @@ impl<'t> Json<'t> {
 }
 
 impl<'t> Cursor<'t> for Json<'t> {
+    fn behind_key(&self, level: usize, at: usize) -> Self {
+        Self { at, indent: self.indent + STEP * (level + 1), ..*self }
+    }
+
+    fn is_bare_word(word: &[u8], after: u8) -> bool {
+        matches!(after, b',' | b'\n') && integer(word) == Some(word.len())
+    }
+
     fn text(&self) -> &'t [u8] {
         self.text
     }

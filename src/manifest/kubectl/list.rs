@@ -8,6 +8,7 @@ use super::super::{object, yaml as full};
 use super::cursor::{Cursor, starts_with};
 use super::json::Json;
 use super::meta::Memory;
+use super::replica::Original;
 use super::yaml::Yaml;
 use crate::diagnostic::SourceId;
 use memchr::memmem;
@@ -79,7 +80,12 @@ pub(in crate::manifest) fn list(
     let end = body.end;
     let read = |range: Range<usize>| {
         let last = range.end == end;
-        Chunk { source, text: &text[..range.end], format, start: range.start, last, known }.read()
+        let text = &text[..range.end];
+        let chunk = Chunk { source, text, format, start: range.start, last, known };
+        match format {
+            Format::Yaml => chunk.read(|at| Yaml::new(text, at, 2)),
+            Format::Json => chunk.read(|at| Json::new(text, at, 8)),
+        }
     };
     chunks.into_par_iter().map(read).collect()
 }
@@ -121,24 +127,29 @@ struct Chunk<'t> {
 }
 
 impl<'t> Chunk<'t> {
-    fn read(&self) -> Option<Collected> {
+    /// Reads the items, each of which has its object at a cursor of its own.
+    fn read<C: Cursor<'t>>(&self, cursor: impl Fn(usize) -> C) -> Option<Collected> {
         let mut out = Collected::default();
         let mut memory = Memory::default();
+        let mut original = None;
         let opening = [b"\n", self.format.opening()].concat();
         let finder = memmem::Finder::new(&opening);
         let mut course = Course::default();
-        // What is known need not be looked at.
-        let clean = self.known.is_empty() && is_clean(&self.text[self.start..]);
         let mut at = self.start;
         while at < self.text.len() {
             if !starts_with(self.text, at, self.format.opening()) {
                 return None;
             }
             let next = || finder.find(&self.text[at..]).map_or(self.text.len(), |end| at + end + 1);
-            let fast = self.known_item(at, &mut course).or_else(|| {
-                let clean = clean || is_clean(&self.text[at..next()]);
-                clean.then(|| self.item(at, &mut memory))?
-            });
+            let start = at + self.format.indent();
+            // What is known, and what is alike, need not be looked at.
+            let fast = self
+                .known_item(start, &mut course)
+                .or_else(|| self.replica(original.as_ref()?, start, &mut memory))
+                .or_else(|| {
+                    let usual = is_clean(&self.text[at..next()]);
+                    usual.then(|| self.item(cursor(start), &mut memory, &mut original))?
+                });
             at = if let Some((resource, end)) = fast {
                 out.used.push(resource);
                 end
@@ -152,8 +163,7 @@ impl<'t> Chunk<'t> {
     }
 
     /// An item that was read already, with the place of the next one.
-    fn known_item(&self, at: usize, course: &mut Course) -> Option<(Resource, usize)> {
-        let start = at + self.format.indent();
+    fn known_item(&self, start: usize, course: &mut Course) -> Option<(Resource, usize)> {
         let (resource, end) = self.known.find(self.source, self.text, start, course)?;
         let end = match self.format {
             Format::Yaml => starts_with(self.text, end, b"\n").then_some(end + 1)?,
@@ -167,22 +177,39 @@ impl<'t> Chunk<'t> {
         at == self.text.len() || starts_with(self.text, at, self.format.opening())
     }
 
+    /// A replica of a pod that was read before it, with the place of the next item.
+    fn replica<C: Cursor<'t>>(
+        &self,
+        original: &Original<C>,
+        start: usize,
+        memory: &mut Memory<'t>,
+    ) -> Option<(Resource, usize)> {
+        let (pod, end) = original.replica(start, memory, self.source)?;
+        Some((Resource::Pod(pod), self.next_item(end)?))
+    }
+
     /// Reads one item if it is of the usual form; with the place of the next one.
-    fn item(&self, at: usize, memory: &mut Memory<'t>) -> Option<(Resource, usize)> {
-        let (resource, end) = match self.format {
-            Format::Yaml => {
-                let mut cursor = Yaml::new(self.text, at + self.format.indent(), 2);
-                let resource = super::object(&mut cursor, memory, self.source).ok()?;
-                (resource, cursor.position())
-            }
-            Format::Json => {
-                let mut cursor = Json::new(self.text, at + self.format.indent(), 8);
-                let resource = super::object(&mut cursor, memory, self.source).ok()?;
-                let separator = self.separator(cursor.position())?;
-                (resource, cursor.position() + separator.len())
-            }
+    fn item<C: Cursor<'t>>(
+        &self,
+        mut cursor: C,
+        memory: &mut Memory<'t>,
+        original: &mut Option<Original<C>>,
+    ) -> Option<(Resource, usize)> {
+        let start = cursor;
+        let resource = super::object(&mut cursor, memory, self.source).ok()?;
+        if let Resource::Pod(pod) = &resource {
+            *original = Some(Original::new(start, &cursor, pod, memory));
+        }
+        Some((resource, self.next_item(cursor.position())?))
+    }
+
+    /// Where the item starts that follows an object, or the text ends.
+    fn next_item(&self, end: usize) -> Option<usize> {
+        let end = match self.format {
+            Format::Yaml => end,
+            Format::Json => end + self.separator(end)?.len(),
         };
-        self.ends_at(end).then_some((resource, end))
+        self.ends_at(end).then_some(end)
     }
 
     /// What stands between two items of JSON, or after the last one.

@@ -4,7 +4,8 @@ use super::super::kinds::group_of;
 use super::super::prune;
 use super::super::resource::{ContainerPort, Digest, Labels, Meta, Owner};
 use super::super::validate::{self, NameRule};
-use super::cursor::{Cursor, Read, Unusual};
+use super::cursor::{Cursor, Read, Unusual, Word, spaces};
+use super::replica::{Part, Role};
 use super::span;
 use crate::diagnostic::SourceId;
 use rustc_hash::FxHashMap;
@@ -17,12 +18,34 @@ pub(super) struct Memory<'t> {
     /// By their text: the pods of a workload have the same.
     labels: FxHashMap<&'t [u8], Labels>,
     ports: Option<Arc<[ContainerPort]>>,
+    /// What of the object at hand may differ in its replicas.
+    pub(super) parts: Vec<Part>,
 }
 
 impl<'t> Memory<'t> {
     /// A string that other objects may have, too.
     pub(super) fn word(&mut self, text: &'t str) -> Arc<str> {
         Arc::clone(self.words.entry(text).or_insert_with(|| text.into()))
+    }
+
+    /// Notes what a value is.
+    pub(super) fn note(&mut self, role: Role, start: usize, end: usize) {
+        self.parts.push(Part { start, end, role });
+    }
+
+    /// Reads a scalar, and notes what it is.
+    pub(super) fn scalar<C: Cursor<'t>>(&mut self, cursor: &mut C, role: Role) -> Read<Word<'t>> {
+        let word = cursor.scalar()?;
+        self.note(role, word.start, word.end);
+        Ok(word)
+    }
+
+    /// Passes over a value of any kind.
+    pub(super) fn pass_over<C: Cursor<'t>>(&mut self, cursor: &mut C) -> Read<()> {
+        let start = cursor.position();
+        cursor.skip()?;
+        self.note(Role::PassedOver, start, cursor.end());
+        Ok(())
     }
 
     /// The ports of a pod, which the next pod often has, too.
@@ -33,6 +56,9 @@ impl<'t> Memory<'t> {
         }
     }
 }
+
+/// How many levels inside its object `metadata` lies.
+pub(super) const LEVEL: usize = 1;
 
 /// Metadata, and what of it an object's own reader asks for.
 pub(super) struct Metadata {
@@ -64,7 +90,7 @@ pub(super) fn read<'t, C: Cursor<'t>>(
     let (mut owner, mut of_daemon_set) = (None, false);
     while let Some(key) = cursor.next_field(&mut frame)? {
         match key.text {
-            b"annotations" => annotations(cursor)?,
+            b"annotations" => annotations(cursor, memory)?,
             b"finalizers" => {
                 let mut list = cursor.open_sequence()?;
                 while cursor.next_item(&mut list)? {
@@ -76,8 +102,12 @@ pub(super) fn read<'t, C: Cursor<'t>>(
             b"generateName" => {
                 cursor.scalar()?.string()?;
             }
-            b"labels" => labels = self::labels(cursor, memory)?,
-            b"name" => name = Some(cursor.scalar()?),
+            b"labels" => {
+                let start = cursor.position();
+                labels = self::labels(cursor, memory)?;
+                memory.note(Role::Labels, start, cursor.end());
+            }
+            b"name" => name = Some(memory.scalar(cursor, Role::Name)?),
             b"namespace" => {
                 let text = cursor.scalar()?.filled()?;
                 if !validate::is_dns_label(text) {
@@ -89,11 +119,11 @@ pub(super) fn read<'t, C: Cursor<'t>>(
                 (owner, of_daemon_set) = owners(cursor, memory)?;
             }
             b"uid" => {
-                cursor.scalar()?.filled()?;
+                memory.scalar(cursor, Role::Text)?.filled()?;
                 stored = true;
             }
             other if prune::METADATA.contains(&other) => {
-                cursor.skip()?;
+                memory.pass_over(cursor)?;
                 passed_over = true;
             }
             _ => return Err(Unusual),
@@ -122,7 +152,7 @@ pub(super) fn read<'t, C: Cursor<'t>>(
 }
 
 /// Annotations matter by their keys alone, and their values by being strings.
-fn annotations<'t, C: Cursor<'t>>(cursor: &mut C) -> Read<()> {
+fn annotations<'t, C: Cursor<'t>>(cursor: &mut C, memory: &mut Memory<'t>) -> Read<()> {
     let mut frame = cursor.open_mapping()?;
     while let Some(key) = cursor.next_field(&mut frame)? {
         let name = key.string()?;
@@ -132,7 +162,14 @@ fn annotations<'t, C: Cursor<'t>>(cursor: &mut C) -> Read<()> {
         {
             return Err(Unusual);
         }
+        let before = *cursor;
         cursor.skip_string()?;
+        let start = before.position() + spaces(cursor.text(), before.position());
+        let role = match cursor.text().get(start) {
+            Some(first) if first.is_ascii_alphanumeric() || *first == b'/' => Role::Text,
+            _ => Role::PassedOver,
+        };
+        memory.note(role, start, cursor.end());
     }
     Ok(())
 }

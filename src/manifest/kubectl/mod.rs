@@ -18,8 +18,8 @@
 //! that is asked here, and a server has stored the object without them.
 //!
 //! ```text
-//!   bytes ─▶ chunks ─▶ Cursor (YAML | JSON) ─▶ pod · policy · namespace ─▶ Resource
-//!                          └── Unusual ──▶ the full reader: this item, or the whole file
+//!   bytes ─▶ chunks ─▶ replica of the last pod? ─▶ Cursor (YAML | JSON) ─▶ pod · policy · namespace ─▶ Resource
+//!                                                      └── Unusual ──▶ the full reader: this item, or the whole file
 //! ```
 
 mod cursor;
@@ -28,6 +28,7 @@ mod list;
 mod meta;
 mod pod;
 mod policy;
+mod replica;
 mod yaml;
 
 pub(super) use list::{document, list};
@@ -44,6 +45,7 @@ fn object<'t, C: Cursor<'t>>(
     memory: &mut Memory<'t>,
     source: SourceId,
 ) -> Read<Resource> {
+    memory.parts.clear();
     let mut frame = cursor.open_mapping()?;
     let start = frame.start;
     let mut head = |key: &[u8]| match cursor.next_field(&mut frame)? {

@@ -4,6 +4,7 @@ use super::super::resource::{AddressList, ContainerPort, PodResource, PodShape};
 use super::super::validate::{self, NameRule};
 use super::cursor::{Cursor, Frame, Read, Unusual};
 use super::meta::{self, Memory, Metadata};
+use super::replica::Role;
 use crate::diagnostic::SourceId;
 use crate::net::Protocol;
 use std::net::{IpAddr, Ipv4Addr};
@@ -40,7 +41,7 @@ pub(super) fn read<'t, C: Cursor<'t>>(
                 metadata = Some(meta::read(cursor, memory, source, NameRule::Subdomain)?);
             }
             b"spec" => spec = Some(self::spec(cursor, memory)?),
-            b"status" => status = self::status(cursor)?,
+            b"status" => status = self::status(cursor, memory)?,
             _ => return Err(Unusual),
         }
     }
@@ -84,11 +85,8 @@ fn spec<'t, C: Cursor<'t>>(cursor: &mut C, memory: &mut Memory<'t>) -> Read<Spec
             b"hostNetwork" => spec.host_network = cursor.scalar()?.boolean()?,
             b"initContainers" => containers(cursor, memory, &mut spec, true)?,
             b"nodeName" => {
-                let name = cursor.scalar()?.filled()?;
-                if !validate::is_dns_subdomain(name) {
-                    return Err(Unusual);
-                }
-                spec.node = Some(memory.word(name));
+                let name = memory.scalar(cursor, Role::Node)?.filled()?;
+                spec.node = Some(node(name, memory)?);
             }
             b"restartPolicy" => {
                 if !matches!(cursor.scalar()?.text, b"Always" | b"OnFailure" | b"Never") {
@@ -96,12 +94,17 @@ fn spec<'t, C: Cursor<'t>>(cursor: &mut C, memory: &mut Memory<'t>) -> Read<Spec
                 }
             }
             _ => {
-                cursor.skip()?;
+                memory.pass_over(cursor)?;
                 spec.passed_over = true;
             }
         }
     }
     if contained { Ok(spec) } else { Err(Unusual) }
+}
+
+/// The name of a node.
+pub(super) fn node<'t>(name: &'t str, memory: &mut Memory<'t>) -> Read<Arc<str>> {
+    if validate::is_dns_subdomain(name) { Ok(memory.word(name)) } else { Err(Unusual) }
 }
 
 fn containers<'t, C: Cursor<'t>>(
@@ -125,7 +128,7 @@ fn containers<'t, C: Cursor<'t>>(
                 b"ports" => ports(cursor, memory, spec, sidecar)?,
                 b"restartPolicy" => always = cursor.scalar()?.string()? == "Always",
                 _ => {
-                    cursor.skip()?;
+                    memory.pass_over(cursor)?;
                     spec.passed_over = true;
                 }
             }
@@ -191,21 +194,25 @@ struct Status {
     passed_over: bool,
 }
 
-fn status<'t, C: Cursor<'t>>(cursor: &mut C) -> Read<Status> {
+fn status<'t, C: Cursor<'t>>(cursor: &mut C, memory: &mut Memory<'t>) -> Read<Status> {
     let mut status = Status::default();
     let (mut pod, mut host) = (None, None);
     let mut frame = cursor.open_mapping()?;
     while let Some(key) = cursor.next_field(&mut frame)? {
         match key.text {
-            b"hostIP" => host = Some(address(cursor)?),
-            b"hostIPs" => status.host_addresses = addresses(cursor)?,
+            b"hostIP" => {
+                host = Some(address(memory.scalar(cursor, Role::HostIp(None))?.filled()?)?);
+            }
+            b"hostIPs" => status.host_addresses = addresses(cursor, memory, Role::HostIp)?,
             b"phase" => {
                 status.finished = matches!(cursor.scalar()?.string()?, "Succeeded" | "Failed");
             }
-            b"podIP" => pod = Some(address(cursor)?),
-            b"podIPs" => status.addresses = addresses(cursor)?,
+            b"podIP" => {
+                pod = Some(address(memory.scalar(cursor, Role::PodIp(None))?.filled()?)?);
+            }
+            b"podIPs" => status.addresses = addresses(cursor, memory, Role::PodIp)?,
             _ => {
-                cursor.skip()?;
+                memory.pass_over(cursor)?;
                 status.passed_over = true;
             }
         }
@@ -219,13 +226,20 @@ fn status<'t, C: Cursor<'t>>(cursor: &mut C) -> Read<Status> {
     Ok(status)
 }
 
-fn addresses<'t, C: Cursor<'t>>(cursor: &mut C) -> Read<AddressList> {
+fn addresses<'t, C: Cursor<'t>>(
+    cursor: &mut C,
+    memory: &mut Memory<'t>,
+    role: impl Fn(Option<usize>) -> Role,
+) -> Read<AddressList> {
     let mut found = AddressList::new();
     let mut list = cursor.open_sequence()?;
     while cursor.next_item(&mut list)? {
         let mut frame = cursor.open_mapping()?;
         match cursor.next_field(&mut frame)? {
-            Some(key) if key.text == b"ip" => found.push(address(cursor)?),
+            Some(key) if key.text == b"ip" => {
+                let word = memory.scalar(cursor, role(Some(found.len())))?;
+                found.push(address(word.filled()?)?);
+            }
             _ => return Err(Unusual),
         }
         if cursor.next_field(&mut frame)?.is_some() {
@@ -235,8 +249,8 @@ fn addresses<'t, C: Cursor<'t>>(cursor: &mut C) -> Read<AddressList> {
     Ok(found)
 }
 
-fn address<'t, C: Cursor<'t>>(cursor: &mut C) -> Read<IpAddr> {
-    let text = cursor.scalar()?.filled()?;
+/// An address as the API server takes it.
+pub(super) fn address(text: &str) -> Read<IpAddr> {
     match text.parse::<Ipv4Addr>() {
         Ok(address) => Ok(address.into()),
         Err(_) => validate::address(text).ok_or(Unusual),

@@ -1,7 +1,9 @@
 //! YAML in block style, as kubectl prints it: mappings indented by two, sequences not indented.
 
 use super::super::scalar;
-use super::cursor::{Cursor, Frame, Read, Unusual, Word, line_end, spaces, starts_with};
+use super::cursor::{
+    Cursor, Frame, Read, Unusual, Word, is_of_word, line_end, spaces, starts_with,
+};
 use memchr::{memchr, memchr_iter, memchr2, memchr2_iter, memchr3_iter, memrchr};
 
 /// A place in YAML.
@@ -141,11 +143,19 @@ impl<'t> Yaml<'t> {
 
 /// A byte that plain scalars are read with: none that starts anything else, no space.
 fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(byte, b'_' | b'.' | b'/' | b'@' | b'+' | b'=' | b':' | b',' | b'-')
+    is_of_word(byte) || byte == b','
 }
 
 impl<'t> Cursor<'t> for Yaml<'t> {
+    fn behind_key(&self, level: usize, at: usize) -> Self {
+        Self { at, column: self.column + 2 * level, here: false, ..*self }
+    }
+
+    fn is_bare_word(word: &[u8], after: u8) -> bool {
+        let starts = |first: &u8| first.is_ascii_alphanumeric() || *first == b'/';
+        after == b'\n' && word.first().is_some_and(starts) && !word.ends_with(b":")
+    }
+
     fn text(&self) -> &'t [u8] {
         self.text
     }
