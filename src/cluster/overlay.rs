@@ -295,7 +295,7 @@ impl Editor<'_> {
             .resources
             .iter()
             .filter_map(|resource| match resource {
-                Resource::Workload(workload) => Some((self.key(workload), workload)),
+                Resource::Workload(workload) => Some((self.key(workload), &**workload)),
                 _ => None,
             })
             .collect();

@@ -4,14 +4,15 @@ use super::labels::NAMESPACE_NAME;
 use super::owners::{Chain, Via, WorkloadKey, Workloads, climb};
 use super::state::{
     AddressOwner, Addresses, Assumptions, BlindSpot, ClusterState, Collapsed, FinishedPod,
-    FirewallObject, Namespace, Node, NodeId, Pod, PodId, PolicyObject, Service, Workload,
-    WorkloadId,
+    FirewallObject, Namespace, NamespaceId, Node, NodeId, Pod, PodId, PolicyObject, Service,
+    Workload, WorkloadId,
 };
 use crate::diagnostic::{Code, Diagnostic, SourceMap, Span};
 use crate::manifest::{
-    AdminPolicyResource, Labels, Meta, Owner, PodResource, PodShape, Reason, Resource, SetAside,
+    AddressList, AdminPolicyResource, Labels, Meta, Owner, PodResource, Reason, Resource, SetAside,
     WorkloadResource, digest,
 };
+use rayon::prelude::*;
 use rustc_hash::{FxBuildHasher, FxHashMap, FxHashSet, FxHasher};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{Hash, Hasher};
@@ -50,6 +51,7 @@ pub fn resolve(
         .iter()
         .filter_map(|r| match r {
             Resource::Workload(w) => {
+                let w: &WorkloadResource = w;
                 let (group, kind) = (Arc::clone(&w.group), Arc::clone(&w.kind));
                 Some(((namespace_of(r), group, kind, Arc::clone(&w.meta.name)), w))
             }
@@ -85,8 +87,9 @@ pub fn resolve(
             Resource::NetworkPolicy(resource) => {
                 state.policies.push(PolicyObject { namespace, resource });
             }
-            Resource::AdminPolicy(resource) => state.admin_policies.push(resource),
+            Resource::AdminPolicy(resource) => state.admin_policies.push(*resource),
             Resource::EgressFirewall(resource) => {
+                let resource = *resource;
                 state.firewalls.push(FirewallObject { namespace, resource });
             }
             _ => {}
@@ -110,6 +113,9 @@ pub fn resolve(
 
 /// Objects with `generateName` get another name each time they are created: `job-*`, `job-*2`, ….
 fn number_generated_names(mut resources: Vec<Resource>) -> Vec<Resource> {
+    if !resources.par_iter().any(|own| own.meta().name.ends_with('*')) {
+        return resources;
+    }
     let mut seen: HashMap<Arc<str>, usize> = HashMap::new();
     for resource in &mut resources {
         let meta = resource.meta_mut();
@@ -151,8 +157,9 @@ fn without_duplicates(
 ) -> (Vec<Resource>, Vec<Resource>) {
     type Key = (Arc<str>, String, Arc<str>);
     let mut once = FxHashSet::with_capacity_and_hasher(resources.len(), FxBuildHasher);
-    let identities = resources.iter().map(|resource| identity(resource, assumptions));
-    let again: FxHashSet<u64> = identities.filter(|&identity| !once.insert(identity)).collect();
+    let identities = resources.par_iter().map(|resource| identity(resource, assumptions));
+    let identities: Vec<u64> = identities.collect();
+    let again: FxHashSet<u64> = identities.into_iter().filter(|own| !once.insert(*own)).collect();
     if again.is_empty() {
         return (resources, Vec::new());
     }
@@ -309,13 +316,9 @@ struct Draft {
 }
 
 struct DraftPod {
-    name: Arc<str>,
     via: Via,
-    shape: PodShape,
     node: Option<NodeId>,
-    addresses: Addresses,
-    stand_in: bool,
-    span: Span,
+    pod: Box<PodResource>,
 }
 
 /// Workloads in the making, by what identifies them.
@@ -337,9 +340,10 @@ impl Plan {
     }
 }
 
+#[expect(clippy::vec_box, reason = "they are boxed already, and moved as they are")]
 fn plan_pods(
     state: &mut ClusterState,
-    pods: Vec<PodResource>,
+    pods: Vec<Box<PodResource>>,
     workloads: &Workloads<'_>,
     assumptions: &Assumptions,
 ) -> Plan {
@@ -352,53 +356,51 @@ fn plan_pods(
         .collect();
     // The pods of a workload mostly stand together.
     let mut last: Option<(Sibling, usize, Via)> = None;
-    for pod in pods {
-        let by_name = pod.node.as_ref().and_then(|name| node_of_name.get(name)).copied();
-        let by_address = || pod.host_addresses.iter().find_map(|a| node_of_address.get(a)).copied();
-        let node = by_name.or_else(by_address);
-        let finished = pod.finished && !assumptions.include_finished;
-        let addresses = if pod.addresses.is_empty() && pod.shape.host_network {
-            let of_node = by_name.map(|id| &state.node(id).addresses).filter(|a| !a.is_empty());
-            of_node
-                .map_or(Addresses::Unknown, |all| Addresses::Known(all.iter().copied().collect()))
-        } else if pod.addresses.is_empty() {
-            Addresses::Unknown
-        } else {
-            Addresses::Known(pod.addresses)
-        };
-        let Meta { name, namespace, owner, span, .. } = pod.meta;
-        let namespace = namespace.unwrap_or_else(|| Arc::clone(&assumptions.default_namespace));
+    let on_nodes: Vec<[Option<NodeId>; 2]> = pods
+        .par_iter()
+        .map(|pod| {
+            let by_name = pod.node.as_ref().and_then(|name| node_of_name.get(name)).copied();
+            let by_address = || pod.host_addresses.iter().find_map(|a| node_of_address.get(a));
+            [by_name, by_name.or_else(|| by_address().copied())]
+        })
+        .collect();
+    for (mut pod, [by_name, node]) in pods.into_iter().zip(on_nodes) {
+        if pod.addresses.is_empty() && pod.shape.host_network {
+            let of_node = by_name.map(|id| &state.node(id).addresses);
+            pod.addresses.extend(of_node.into_iter().flatten().copied());
+        }
+        let meta = &pod.meta;
+        let namespace = meta.namespace.as_ref().unwrap_or(&assumptions.default_namespace);
         let (at, via) = match &last {
             Some((other, at, via))
-                if other.is_of(owner.as_ref(), &namespace, &pod.shape.labels) =>
+                if other.is_of(meta.owner.as_ref(), namespace, &pod.shape.labels) =>
             {
                 (*at, Arc::clone(via))
             }
             _ => {
-                let chain = climb(&namespace, owner.as_ref(), &pod.shape.labels, workloads);
+                let chain = climb(namespace, meta.owner.as_ref(), &pod.shape.labels, workloads);
                 let Chain { top, via } = chain.unwrap_or_else(|| Chain {
-                    top: (Arc::clone(&namespace), "".into(), "Pod".into(), Arc::clone(&name)),
+                    top: (Arc::clone(namespace), "".into(), "Pod".into(), Arc::clone(&meta.name)),
                     via: Arc::default(),
                 });
-                let at = plan.place(&top, span);
-                let labels = pod.shape.labels.clone();
-                last = owner.map(|owner| {
-                    let sibling = Sibling { owner, namespace: Arc::clone(&namespace), labels };
-                    (sibling, at, Arc::clone(&via))
+                let at = plan.place(&top, meta.span);
+                last = meta.owner.clone().map(|owner| {
+                    let (namespace, labels) = (Arc::clone(namespace), pod.shape.labels.clone());
+                    (Sibling { owner, namespace, labels }, at, Arc::clone(&via))
                 });
                 (at, via)
             }
         };
         let draft = &mut plan.drafts[at].1;
-        if finished {
+        if pod.finished && !assumptions.include_finished {
             draft.finished += 1;
-            if let Some(namespace) = state.find_namespace(&namespace) {
-                state.finished.push(FinishedPod { namespace, name, span });
+            if let Some(namespace) = state.find_namespace(namespace) {
+                let name = Arc::clone(&meta.name);
+                state.finished.push(FinishedPod { namespace, name, span: meta.span });
             }
             continue;
         }
-        let (shape, stand_in) = (pod.shape, pod.stand_in);
-        draft.pods.push(DraftPod { name, via, shape, node, addresses, stand_in, span });
+        draft.pods.push(DraftPod { via, node, pod });
     }
     state.finished.sort_by(|a, b| (a.namespace, &a.name).cmp(&(b.namespace, &b.name)));
     plan
@@ -438,7 +440,7 @@ fn stand_ins(plan: &mut Plan, workloads: &Workloads<'_>) -> Vec<(WorkloadKey, Wo
         // A revision that was scaled down makes no pods; a Job whose pods have finished no more.
         let old = chain.is_some() && workload.replicas == Some(0);
         let over = &*workload.kind == "Job" && draft.finished > 0;
-        let live = draft.pods.iter().any(|pod| !pod.stand_in);
+        let live = draft.pods.iter().any(|own| !own.pod.stand_in);
         if live || over || old {
             continue;
         }
@@ -447,16 +449,17 @@ fn stand_ins(plan: &mut Plan, workloads: &Workloads<'_>) -> Vec<(WorkloadKey, Wo
             via.push((Arc::clone(&workload.kind), Arc::clone(&workload.meta.name)));
             via.extend(chain.via.iter().cloned());
         }
-        draft.pods.push(DraftPod {
+        let pod = PodResource {
             // Several revisions of one owner are told apart by their own names.
-            name: Arc::clone(&workload.meta.name),
-            via: via.into(),
+            meta: workload.meta.clone(),
             shape: workload.template.clone(),
             node: None,
-            addresses: Addresses::Unknown,
+            finished: false,
+            addresses: AddressList::new(),
+            host_addresses: AddressList::new(),
             stand_in: true,
-            span: workload.meta.span,
-        });
+        };
+        draft.pods.push(DraftPod { via: via.into(), node: None, pod: Box::new(pod) });
     }
     collapsed
 }
@@ -469,6 +472,7 @@ fn build(
     let mut drafts = plan.drafts;
     drafts.sort_by(|a, b| a.0.cmp(&b.0));
     let mut ids = FxHashMap::default();
+    let mut all: Vec<(NamespaceId, WorkloadId, DraftPod)> = Vec::new();
     for (key, mut draft) in drafts {
         let Some(namespace) = state.find_namespace(&key.0) else {
             continue;
@@ -476,24 +480,10 @@ fn build(
         let object: Option<&&WorkloadResource> = workloads.get(&key);
         let workload = WorkloadId::new(state.workloads.len());
         ids.insert(key.clone(), workload);
-        draft.pods.sort_by(|a, b| a.name.cmp(&b.name));
-        let mut pods = Vec::new();
-        for pod in draft.pods {
-            pods.push(PodId::new(state.pods.len()));
-            state.pods.push(Pod {
-                namespace,
-                name: pod.name,
-                workload,
-                via: pod.via,
-                labels: pod.shape.labels,
-                ports: pod.shape.ports,
-                host_network: pod.shape.host_network,
-                node: pod.node,
-                addresses: pod.addresses,
-                stand_in: pod.stand_in,
-                span: pod.span,
-            });
-        }
+        draft.pods.sort_by(|a, b| a.pod.meta.name.cmp(&b.pod.meta.name));
+        let first = all.len();
+        all.extend(draft.pods.into_iter().map(|pod| (namespace, workload, pod)));
+        let pods = (first..all.len()).map(PodId::new).collect();
         state.workloads.push(Workload {
             namespace,
             group: key.1,
@@ -504,6 +494,25 @@ fn build(
             span: object.map_or(draft.span, |object| object.meta.span),
         });
     }
+    let pods = all.into_par_iter().map(|(namespace, workload, DraftPod { via, node, pod })| {
+        let PodResource { meta, shape, addresses, stand_in, .. } = *pod;
+        let known = !addresses.is_empty();
+        let addresses = if known { Addresses::Known(addresses) } else { Addresses::Unknown };
+        Pod {
+            namespace,
+            name: meta.name,
+            workload,
+            via,
+            labels: shape.labels,
+            ports: shape.ports,
+            host_network: shape.host_network,
+            node,
+            addresses,
+            stand_in,
+            span: meta.span,
+        }
+    });
+    state.pods = pods.collect();
     ids
 }
 

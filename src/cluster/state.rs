@@ -199,7 +199,7 @@ pub struct PolicyObject {
     /// The namespace.
     pub namespace: NamespaceId,
     /// What it says.
-    pub resource: NetworkPolicyResource,
+    pub resource: Box<NetworkPolicyResource>,
 }
 
 /// An EgressFirewall or EgressNetworkPolicy in its namespace.

@@ -8,40 +8,53 @@ use super::resource::{Digest, LabelSelector, PeerSelects, Resource};
 use crate::diagnostic::{Bytes, SourceId, Span};
 use rayon::prelude::*;
 use rustc_hash::{FxHashMap, FxHasher};
+use smallvec::SmallVec;
 use std::hash::Hasher;
-use std::sync::Arc;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
 
 /// Objects by their text.
 #[derive(Default)]
 pub struct Known {
     texts: Vec<Bytes>,
+    /// Those of one text stand together, in its order.
     objects: Vec<Object>,
-    /// The last object whose text begins so.
-    by_head: FxHashMap<u64, u32>,
+    /// Objects by how their text begins. It is made once it is not enough to look where they stood.
+    by_head: OnceLock<FxHashMap<u64, Places>>,
 }
 
 struct Object {
-    /// Where its text stands.
+    /// The text that it stands in.
     text: usize,
     span: Span,
     /// In which column it stands, from 0: of what is indented otherwise the same bytes say something else.
     column: usize,
     resource: Resource,
-    /// The last object before it whose text begins with the same bytes.
-    before: Option<u32>,
 }
+
+/// Objects by their places, mostly one.
+type Places = SmallVec<[u32; 1]>;
 
 /// How many bytes of a text it is looked up by.
 const HEAD: usize = 256;
 /// How many objects are compared with a text at most: of those that begin alike, and of those that are next.
 const MOST_TRIED: usize = 8;
+/// After how many texts in a row that do not stand where they stood they are looked for everywhere.
+const PATIENCE: usize = 3;
 
 /// Where a reader is among the objects, which mostly stand in the same order.
 #[derive(Default)]
 pub(super) struct Course {
-    next: usize,
+    next: Option<usize>,
     /// How many texts in a row were not found.
     missed: usize,
+}
+
+impl Course {
+    /// Of a text by itself, which may stand anywhere.
+    pub(super) fn anywhere() -> Self {
+        Self { next: None, missed: PATIENCE }
+    }
 }
 
 impl Known {
@@ -52,25 +65,23 @@ impl Known {
         let sources = ids.iter().filter_map(|id| loaded.sources.source(*id));
         self.texts.extend(sources.map(|source| Arc::clone(source.shared())));
         let texts = &self.texts;
-        let each = loaded.resources.par_iter().filter_map(|resource| {
+        let object = |resource: &Resource| {
             let Digest::Of(span) = resource.meta().digest else { return None };
             let text = first + ids.binary_search(&span.source).ok()?;
             if !is_movable(resource) {
                 return None;
             }
-            let head = head(text_of(texts, text, span)?);
             let column = column((**texts.get(text)?).as_ref(), span.start as usize);
-            let resource = resource.clone();
-            Some((head, Object { text, span, column, resource, before: None }))
-        });
-        let found: Vec<(Option<u64>, Object)> = each.collect();
-        self.objects.reserve(found.len());
-        self.by_head.reserve(found.len());
-        for (head, object) in found {
-            let at = u32::try_from(self.objects.len()).ok();
-            let before = head.zip(at).and_then(|(head, at)| self.by_head.insert(head, at));
-            self.objects.push(Object { before, ..object });
-        }
+            Some(Object { text, span, column, resource: resource.clone() })
+        };
+        // A piece for each thread, as they are put together one after the other.
+        let size = loaded.resources.len().div_ceil(rayon::current_num_threads()).max(1);
+        let pieces = loaded.resources.par_chunks(size);
+        let pieces: Vec<Vec<Object>> =
+            pieces.map(|piece| piece.iter().filter_map(object).collect()).collect();
+        self.objects.reserve_exact(pieces.iter().map(Vec::len).sum());
+        self.objects.extend(pieces.into_iter().flatten());
+        self.by_head = OnceLock::new();
     }
 
     /// Whether there is nothing.
@@ -97,18 +108,21 @@ impl Known {
             own.is_some_and(|own| rest.starts_with(own))
         };
         // What was not found is new, or another version of what stands there.
-        let ahead = course.next..course.next + (course.missed + 2).min(MOST_TRIED);
-        let alike = || {
-            let first = head(rest).and_then(|head| self.by_head.get(&head).copied());
-            let before = |&place: &u32| self.objects.get(place as usize)?.before;
-            let all = std::iter::successors(first, before).take(MOST_TRIED);
-            all.map(|place| place as usize).find(is_it)
+        let ahead = match course.next {
+            Some(next) => next..next + (course.missed + 2).min(MOST_TRIED),
+            None => self.around(source, at),
         };
-        let Some(found) = ahead.into_iter().find(is_it).or_else(alike) else {
+        let mut found = ahead.into_iter().find(is_it);
+        if found.is_none() && (course.missed >= PATIENCE || self.by_head.get().is_some()) {
+            let alike = head(rest).and_then(|head| self.by_head().get(&head));
+            let alike = alike.into_iter().flatten().rev().take(MOST_TRIED);
+            found = alike.map(|place| *place as usize).find(is_it);
+        }
+        let Some(found) = found else {
             course.missed += 1;
             return None;
         };
-        *course = Course { next: found + 1, missed: 0 };
+        *course = Course { next: Some(found + 1), missed: 0 };
         let Object { span, resource, .. } = self.objects.get(found)?;
         let mut resource = resource.clone();
         let by = i64::try_from(at).ok()? - i64::from(span.start);
@@ -120,6 +134,27 @@ impl Known {
         });
         is_moved?;
         Some((resource, at + (span.end - span.start) as usize))
+    }
+
+    /// The objects around a place, if the texts were the same up to there.
+    fn around(&self, source: SourceId, at: usize) -> Range<usize> {
+        let before = |own: &Object| (own.text, own.span.start as usize) < (source.index(), at);
+        let next = self.objects.partition_point(before);
+        next.saturating_sub(MOST_TRIED / 2)..next + MOST_TRIED / 2
+    }
+
+    fn by_head(&self) -> &FxHashMap<u64, Places> {
+        self.by_head.get_or_init(|| {
+            // Not in parallel: who waits for it must not be given another part of it to do.
+            let mut by_head: FxHashMap<u64, Places> = FxHashMap::default();
+            by_head.reserve(self.objects.len());
+            for (place, own) in (0..).zip(&self.objects) {
+                if let Some(head) = text_of(&self.texts, own.text, own.span).and_then(head) {
+                    by_head.entry(head).or_default().push(place);
+                }
+            }
+            by_head
+        })
     }
 }
 

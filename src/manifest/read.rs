@@ -34,7 +34,7 @@ pub(super) fn read(out: &mut Collected, node: &Node, envelope: Envelope<'_>, use
             if wanted.is_some_and(|value| **value != *meta.name) {
                 out.diagnostics.push(overwritten_label(&place, &meta));
             }
-            Some(Resource::Namespace(meta))
+            Some(Resource::Namespace(Box::new(meta)))
         }),
         Used::Node => typed::<core::Node>(out, place).and_then(|object| {
             let meta = checked_meta(out, &place, &object.metadata, NameRule::Subdomain)?;
@@ -44,29 +44,29 @@ pub(super) fn read(out: &mut Collected, node: &Node, envelope: Envelope<'_>, use
                 .filter(|a| matches!(a.type_.as_str(), "InternalIP" | "ExternalIP"))
                 .filter_map(|a| validate::address(&a.address))
                 .collect();
-            Some(Resource::Node(NodeResource { meta, addresses }))
+            Some(Resource::Node(Box::new(NodeResource { meta, addresses })))
         }),
         Used::Pod => typed::<core::Pod>(out, place).and_then(|object| pod(out, &place, object)),
         Used::Service => typed::<core::Service>(out, place).and_then(|object| {
             let meta = checked_meta(out, &place, &object.metadata, NameRule::Label)?;
             let service =
                 validate::service(&mut out.diagnostics, &place, object.spec, meta, stored);
-            Some(Resource::Service(service))
+            Some(Resource::Service(Box::new(service)))
         }),
         Used::NetworkPolicy => typed::<net::NetworkPolicy>(out, place).and_then(|object| {
             let meta = checked_meta(out, &place, &object.metadata, NameRule::Subdomain)?;
             let sink = &mut out.diagnostics;
             let policy = validate::network_policy(sink, &place, object.spec, meta, stored);
-            Some(Resource::NetworkPolicy(policy))
+            Some(Resource::NetworkPolicy(Box::new(policy)))
         }),
         Used::Admin(kind) => metadata(out, &place, NameRule::Subdomain).and_then(|meta| {
             let sink = &mut out.diagnostics;
             let policy = validate::admin_policy(sink, &place, meta, kind, stored)?;
-            Some(Resource::AdminPolicy(policy))
+            Some(Resource::AdminPolicy(Box::new(policy)))
         }),
         Used::Firewall(kind) => metadata(out, &place, NameRule::Subdomain).and_then(|meta| {
             let firewall = validate::egress_firewall(&mut out.diagnostics, &place, meta, kind)?;
-            Some(Resource::EgressFirewall(firewall))
+            Some(Resource::EgressFirewall(Box::new(firewall)))
         }),
         Used::Deployment => typed::<apps::Deployment>(out, place).and_then(|object| {
             let spec = object.spec;
@@ -269,7 +269,7 @@ fn pod(out: &mut Collected, root: &Place<'_>, object: core::Pod) -> Option<Resou
     let addresses = read(ips, status.pod_ip, "podIP");
     let ips = status.host_ips.unwrap_or_default().into_iter().map(|ip| ip.ip).collect();
     let host_addresses = read(ips, status.host_ip, "hostIP");
-    Some(Resource::Pod(PodResource {
+    Some(Resource::Pod(Box::new(PodResource {
         meta,
         shape,
         node,
@@ -277,7 +277,7 @@ fn pod(out: &mut Collected, root: &Place<'_>, object: core::Pod) -> Option<Resou
         addresses,
         host_addresses,
         stand_in: false,
-    }))
+    })))
 }
 
 /// What the kinds with a pod template have in common.
@@ -359,13 +359,13 @@ fn workload(
             .at(spec.child_span("replicas"), "must be 0 or more"),
         );
     }
-    Some(Resource::Workload(WorkloadResource {
+    Some(Resource::Workload(Box::new(WorkloadResource {
         meta,
         group: group_of(envelope.api_version).into(),
         kind: envelope.kind.into(),
         replicas: parts.replicas.and_then(|count| u32::try_from(count).ok()),
         template,
-    }))
+    })))
 }
 
 /// Walks down fields and calls `then` at the end.
@@ -425,13 +425,13 @@ pub(super) fn third_party(out: &mut Collected, node: &Node, envelope: Envelope<'
         before,
         envelope,
         meta.map(|meta| {
-            Resource::Workload(WorkloadResource {
+            Resource::Workload(Box::new(WorkloadResource {
                 meta,
                 group: group_of(envelope.api_version).into(),
                 kind: envelope.kind.into(),
                 replicas,
                 template: shape,
-            })
+            }))
         }),
     );
 }

@@ -119,25 +119,26 @@ pub struct Owner {
     pub name: Arc<str>,
 }
 
-/// An object that has a part in the answer.
+/// An object that has a part in the answer. There are many, and they are handed on from stage to stage: so each is
+/// kept in one place.
 #[derive(Clone, Debug)]
 pub enum Resource {
     /// `v1 Namespace`
-    Namespace(Meta),
+    Namespace(Box<Meta>),
     /// `v1 Node`
-    Node(NodeResource),
+    Node(Box<NodeResource>),
     /// `v1 Pod`
-    Pod(PodResource),
+    Pod(Box<PodResource>),
     /// Anything with a pod template.
-    Workload(WorkloadResource),
+    Workload(Box<WorkloadResource>),
     /// `v1 Service`
-    Service(ServiceResource),
+    Service(Box<ServiceResource>),
     /// `networking.k8s.io/v1 NetworkPolicy`
-    NetworkPolicy(NetworkPolicyResource),
+    NetworkPolicy(Box<NetworkPolicyResource>),
     /// `policy.networking.k8s.io`
-    AdminPolicy(AdminPolicyResource),
+    AdminPolicy(Box<AdminPolicyResource>),
     /// `k8s.ovn.org/v1 EgressFirewall`, `network.openshift.io/v1 EgressNetworkPolicy`
-    EgressFirewall(EgressFirewallResource),
+    EgressFirewall(Box<EgressFirewallResource>),
 }
 
 impl Resource {

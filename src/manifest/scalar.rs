@@ -28,13 +28,25 @@ pub(crate) fn is_string(text: &str) -> bool {
     if first.is_ascii_alphabetic() {
         return special(text).is_none();
     }
+    if !first.is_ascii_digit() {
+        return matches!(resolve(text), Value::String(_));
+    }
     // What no number has decides most: it need not be read as one.
-    let numeric = |b: u8| {
-        b.is_ascii_hexdigit() || matches!(b, b'x' | b'X' | b'o' | b'O' | b'_' | b'.' | b'+' | b'-')
-    };
-    let points = text.bytes().filter(|b| *b == b'.').count();
-    let plainly = first.is_ascii_digit() && (points > 1 || !text.bytes().all(numeric));
-    plainly || matches!(resolve(text), Value::String(_))
+    let (mut before, mut point) = (first, false);
+    for byte in text.bytes().skip(1) {
+        let in_number = match byte {
+            // Of an exponent; `_` counts for nothing.
+            b'+' | b'-' => matches!(before, b'e' | b'E' | b'_'),
+            b'.' => !std::mem::replace(&mut point, true),
+            b'x' | b'X' | b'o' | b'O' | b'_' => true,
+            _ => byte.is_ascii_hexdigit(),
+        };
+        if !in_number {
+            return true;
+        }
+        before = byte;
+    }
+    matches!(resolve(text), Value::String(_))
 }
 
 fn special(text: &str) -> Option<Value> {
@@ -185,6 +197,23 @@ mod tests {
             ("Infinity", "String(\"Infinity\")"),
         ] {
             assert_eq!(format!("{:?}", resolve(text)), want, "{text:?}");
+        }
+    }
+
+    /// What is told at a glance is what reading it tells.
+    #[test]
+    fn strings_are_told_from_all_else() {
+        let letters: Vec<char> = "0179afexoXOE_.+-:yn~g".chars().collect();
+        for length in 1..=4_u32 {
+            for mut number in 0..letters.len().pow(length) {
+                let mut text = String::new();
+                for _ in 0..length {
+                    text.push(letters[number % letters.len()]);
+                    number /= letters.len();
+                }
+                let read = matches!(resolve(&text), Value::String(_));
+                assert_eq!(is_string(&text), read, "{text:?}");
+            }
         }
     }
 

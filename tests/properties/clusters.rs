@@ -217,7 +217,7 @@ pub(crate) fn policy(r: &mut Random, at: usize) -> Resource {
         2 => (false, true),
         _ => (true, true),
     };
-    Resource::NetworkPolicy(NetworkPolicyResource {
+    Resource::NetworkPolicy(Box::new(NetworkPolicyResource {
         meta: meta(Some(*r.pick(&NAMESPACES)), &format!("np{at}"), Labels::default()),
         // Half of the policies select every pod of their namespace, so that much is isolated.
         pod_selector: if r.one_in(2) { everything() } else { selector(r) },
@@ -226,7 +226,7 @@ pub(crate) fn policy(r: &mut Random, at: usize) -> Resource {
         isolates_egress,
         ingress,
         egress,
-    })
+    }))
 }
 
 fn admin_rules(r: &mut Random, egress: bool) -> Vec<AdminRuleResource> {
@@ -271,7 +271,7 @@ fn admin_rules(r: &mut Random, egress: bool) -> Vec<AdminRuleResource> {
 /// A policy of an administrator, of a name.
 pub(crate) fn admin_policy(r: &mut Random, at: usize) -> Resource {
     let tier = *r.pick(&[AdminTier::Admin, AdminTier::Baseline]);
-    Resource::AdminPolicy(AdminPolicyResource {
+    Resource::AdminPolicy(Box::new(AdminPolicyResource {
         meta: meta(None, &format!("cnp{at}"), Labels::default()),
         kind: AdminKind::ClusterNetworkPolicy,
         tier,
@@ -285,7 +285,7 @@ pub(crate) fn admin_policy(r: &mut Random, at: usize) -> Resource {
         },
         ingress: admin_rules(r, false),
         egress: admin_rules(r, true),
-    })
+    }))
 }
 
 /// Changes something: a policy, the labels of a pod or a namespace, or what there is.
@@ -327,7 +327,7 @@ pub(crate) fn parts(r: &mut Random) -> Parts {
     for name in NAMESPACES {
         // Namespaces without an object have unknown labels.
         if !r.one_in(5) {
-            resources.push(Resource::Namespace(meta(None, name, labels(r))));
+            resources.push(Resource::Namespace(Box::new(meta(None, name, labels(r)))));
         }
     }
     let without_nodes = r.one_in(5);
@@ -341,23 +341,23 @@ pub(crate) fn parts(r: &mut Random) -> Parts {
                     format!("fd00:250::{}", at + 1).parse().expect("an address"),
                 ]
             };
-            resources.push(Resource::Node(NodeResource {
+            resources.push(Resource::Node(Box::new(NodeResource {
                 meta: meta(None, name, labels(r)),
                 addresses,
-            }));
+            })));
         }
     }
     for at in 0..3 + r.below(5) {
         let namespace = *r.pick(&NAMESPACES);
         let name = format!("p{at}");
         if r.one_in(4) {
-            resources.push(Resource::Workload(WorkloadResource {
+            resources.push(Resource::Workload(Box::new(WorkloadResource {
                 meta: meta(Some(namespace), &name, Labels::default()),
                 group: "apps".into(),
                 kind: "Deployment".into(),
                 replicas: None,
                 template: shape(r),
-            }));
+            })));
             continue;
         }
         let shape = shape(r);
@@ -371,7 +371,7 @@ pub(crate) fn parts(r: &mut Random) -> Parts {
                 name: "set".into(),
             });
         }
-        resources.push(Resource::Pod(PodResource {
+        resources.push(Resource::Pod(Box::new(PodResource {
             meta,
             shape,
             node: (!without_nodes && !r.one_in(5)).then(|| (*r.pick(&NODES)).into()),
@@ -379,7 +379,7 @@ pub(crate) fn parts(r: &mut Random) -> Parts {
             addresses: addresses.into(),
             host_addresses: AddressList::new(),
             stand_in: false,
-        }));
+        })));
     }
     for at in 0..=r.below(6) {
         resources.push(policy(r, at));

@@ -410,6 +410,8 @@ fn rows(
     let asked: Vec<(usize, Direction)> = changed.asked().collect();
     let found: Vec<Vec<(Found, [usize; 2])>> = asked
         .par_iter()
+        // Some have thousands of pairs.
+        .with_max_len(1)
         .map(|&(at, direction)| {
             let mut pairs = [0, 1].map(|side: usize| {
                 let id = matched[at].ids[side];
@@ -426,7 +428,7 @@ fn rows(
     let found: Vec<(Found, [usize; 2])> = found.into_iter().flatten().collect();
     // Causes are traced among the policies that select an end of a row, a few rows at a time: of a large cluster
     // nearly none.
-    let told = found.par_chunks(ROWS_AT_ONCE).flat_map_iter(|some| {
+    let told = found.par_chunks(ROWS_AT_ONCE).with_max_len(1).flat_map_iter(|some| {
         let teller = cause::Teller::new(&compared, some);
         let rows = some.iter().map(|(own, slots)| compared.row(&teller, own.clone(), *slots));
         rows.collect::<Vec<DiffRow>>()

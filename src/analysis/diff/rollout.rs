@@ -138,7 +138,7 @@ fn between(
         cluster.workload_ids().filter(|&id| names.contains(&cluster.workload_name(id)));
     let beside = relabelled
         .flat_map(|id| &cluster.workload(id).pods)
-        .map(|&pod| Resource::Pod(beside(cluster, &pods.world.cluster, pod, own)));
+        .map(|&pod| Resource::Pod(Box::new(beside(cluster, &pods.world.cluster, pod, own))));
     let resources = policies.loaded.resources.iter().filter(|own| is_policy(own));
     let resources = resources.chain(pods.loaded.resources.iter().filter(|own| !is_policy(own)));
     let loaded = Loaded {

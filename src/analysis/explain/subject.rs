@@ -227,7 +227,7 @@ fn manifest<'w>(words: Words<'w>, policy: &Policy) -> Option<&'w NetworkPolicyRe
     let found = list.binary_search_by(|object| {
         (object.namespace, &*object.resource.meta.name).cmp(&(namespace, &*policy.name))
     });
-    list.get(found.ok()?).map(|object| &object.resource)
+    list.get(found.ok()?).map(|object| &*object.resource)
 }
 
 /// The name of a direction in `policyTypes`, and that of its list of rules.

@@ -87,13 +87,14 @@ pub(in crate::manifest) fn list(
             Format::Json => chunk.read(|at| Json::new(text, at, 8)),
         }
     };
-    chunks.into_par_iter().map(read).collect()
+    // Policies take longer than pods, and stand together: whoever is done takes single chunks of others.
+    chunks.into_par_iter().with_max_len(1).map(read).collect()
 }
 
 /// Pieces of a list at the borders of items: enough for every thread, few enough to remember much.
 fn chunks(text: &[u8], format: Format, body: Range<usize>) -> Option<Vec<Range<usize>>> {
     let wanted = body.len() / (rayon::current_num_threads() * 8);
-    let size = wanted.clamp(64 << 10, 8 << 20);
+    let size = wanted.clamp(64 << 10, 2 << 20);
     let opening = [b"\n", format.opening()].concat();
     let finder = memmem::Finder::new(&opening);
     let mut chunks = Vec::new();
@@ -185,7 +186,7 @@ impl<'t> Chunk<'t> {
         memory: &mut Memory<'t>,
     ) -> Option<(Resource, usize)> {
         let (pod, end) = original.replica(start, memory, self.source)?;
-        Some((Resource::Pod(pod), self.next_item(end)?))
+        Some((Resource::Pod(Box::new(pod)), self.next_item(end)?))
     }
 
     /// Reads one item if it is of the usual form; with the place of the next one.
@@ -273,7 +274,7 @@ pub(in crate::manifest) fn document(
     known: &Known,
 ) -> Option<Resource> {
     let piece = text.get(range.clone())?;
-    if let Some((resource, end)) = known.find(source, text, range.start, &mut Course::default())
+    if let Some((resource, end)) = known.find(source, text, range.start, &mut Course::anywhere())
         && matches!(text.get(end..range.end), Some(b"" | b"\n"))
     {
         return Some(resource);

@@ -11,10 +11,15 @@ use crate::diagnostic::SourceId;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
+/// A scalar, and whether it is in quotes.
+type Scalar<'t> = (&'t [u8], bool);
+
 /// Texts that come again and again, each kept once.
 #[derive(Default)]
 pub(super) struct Memory<'t> {
     words: FxHashMap<&'t str, Arc<str>>,
+    /// Keys and values of labels, which have been found legal, by whether they are in quotes.
+    of_labels: [FxHashMap<Scalar<'t>, Arc<str>>; 2],
     /// By their text: the pods of a workload have the same.
     labels: FxHashMap<&'t [u8], Labels>,
     ports: Option<Arc<[ContainerPort]>>,
@@ -46,6 +51,23 @@ impl<'t> Memory<'t> {
         cursor.skip()?;
         self.note(Role::PassedOver, start, cursor.end());
         Ok(())
+    }
+
+    /// A key of a label, or a value.
+    fn of_label(&mut self, word: Word<'t>, is_value: bool) -> Read<Arc<str>> {
+        let at = (word.text, word.quoted);
+        if let Some(known) = self.of_labels[usize::from(is_value)].get(&at) {
+            return Ok(Arc::clone(known));
+        }
+        let text = word.string()?;
+        let is_legal =
+            if is_value { validate::is_label_value } else { validate::is_qualified_name };
+        if !is_legal(text) {
+            return Err(Unusual);
+        }
+        let kept = self.word(text);
+        self.of_labels[usize::from(is_value)].insert(at, Arc::clone(&kept));
+        Ok(kept)
     }
 
     /// The ports of a pod, which the next pod often has, too.
@@ -186,12 +208,8 @@ pub(super) fn labels<'t, C: Cursor<'t>>(cursor: &mut C, memory: &mut Memory<'t>)
     let mut pairs = Vec::new();
     let mut frame = cursor.open_mapping()?;
     while let Some(key) = cursor.next_key(&mut frame)? {
-        let value = cursor.scalar()?.string()?;
-        let name = key.string()?;
-        if !validate::is_qualified_name(name) || !validate::is_label_value(value) {
-            return Err(Unusual);
-        }
-        pairs.push((memory.word(name), memory.word(value)));
+        let value = cursor.scalar()?;
+        pairs.push((memory.of_label(key, false)?, memory.of_label(value, true)?));
     }
     let count = pairs.len();
     let labels = Labels::new(pairs);

@@ -54,7 +54,7 @@ fn object<'t, C: Cursor<'t>>(
     };
     let (version, kind) = (head(b"apiVersion")?, head(b"kind")?);
     let mut resource = match (version, kind) {
-        ("v1", "Pod") => Resource::Pod(pod::read(cursor, &mut frame, memory, source)?),
+        ("v1", "Pod") => Resource::Pod(Box::new(pod::read(cursor, &mut frame, memory, source)?)),
         ("v1", "Namespace") => {
             let (mut found, mut passed_over) = (None, false);
             while let Some(key) = cursor.next_field(&mut frame)? {
@@ -76,10 +76,10 @@ fn object<'t, C: Cursor<'t>>(
             if own.is_some_and(|value| **value != *meta.name) {
                 return Err(Unusual);
             }
-            Resource::Namespace(meta)
+            Resource::Namespace(Box::new(meta))
         }
         ("networking.k8s.io/v1", "NetworkPolicy") => {
-            Resource::NetworkPolicy(policy::read(cursor, &mut frame, memory, source)?)
+            Resource::NetworkPolicy(Box::new(policy::read(cursor, &mut frame, memory, source)?))
         }
         _ => return Err(Unusual),
     };
