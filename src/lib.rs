@@ -27,6 +27,7 @@
 
 #[macro_use]
 mod ids;
+mod lazy;
 
 pub mod analysis;
 pub mod cli;

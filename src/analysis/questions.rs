@@ -70,6 +70,8 @@ pub fn answer_questions(
             ends.entry(text).or_insert_with(|| resolve_endpoint(world, text));
         }
     }
+    // What all of them ask for is there before they do.
+    engines.effective().compile();
     let answers: Vec<Result<CanAnswer, EndpointError>> =
         questions.par_iter().map(|question| answer(world, engines, question, &ends)).collect();
     questions

@@ -1,5 +1,6 @@
 //! Where text came from: bytes to file, line and column.
 
+use crate::lazy::once;
 use rayon::prelude::*;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -167,7 +168,7 @@ impl Source {
     }
 
     fn counts(&self) -> &Counts {
-        self.counts.get_or_init(|| {
+        once(&self.counts, || {
             let lines = self.running(|start, end| self.line_ends(start, end));
             Counts { lines, characters: OnceLock::new() }
         })
@@ -218,7 +219,7 @@ impl Source {
         if end - start < 4 * STRIDE {
             return offset(characters_of(&bytes[start..end]));
         }
-        let counts = self.counts().characters.get_or_init(|| {
+        let counts = once(&self.counts().characters, || {
             let ascii = bytes.is_ascii();
             (!ascii).then(|| self.running(|start, end| characters_of(&bytes[start..end])))
         });

@@ -6,6 +6,7 @@ use super::kinds::Selected;
 use super::model::{Model, Question, View};
 use super::rows::{LocalRow, MOST_TERMS, RowBuilder, Rows, Terms};
 use super::verdict::Verdict;
+use crate::lazy::once;
 use crate::net::{ConnectionSet, Family};
 use crate::policy::{Certainty, Closed, Combine, Direction, PolicyId};
 use rayon::prelude::*;
@@ -29,7 +30,7 @@ struct RowKey {
 impl Model<'_> {
     /// The rows, which are compiled when they are first asked for.
     pub(super) fn rows(&self) -> &Rows {
-        self.rows.get_or_init(|| self.compile_rows())
+        once(&self.rows, || self.compile_rows())
     }
 
     /// Compiles every row: what each class may open to and accept from each other.

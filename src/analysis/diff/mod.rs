@@ -25,6 +25,7 @@ use super::world::World;
 use crate::cluster::{ClusterState, Namespace, Pod, WorkloadId};
 use crate::diagnostic::{Location, Source, SourceMap};
 use crate::engine::{Model, Verdict};
+use crate::lazy::once;
 use crate::manifest::{ContainerPort, Labels};
 use crate::net::{ConnectionSet, Family, IpSet};
 use crate::policy::{Direction, PolicySet};
@@ -191,7 +192,7 @@ impl<'w> Half<'w> {
     }
 
     fn model(&self) -> &Model<'w> {
-        self.model.get_or_init(|| Model::new(&self.world.cluster, self.policies))
+        once(&self.model, || Model::new(&self.world.cluster, self.policies))
     }
 
     /// Connections of which it cannot be said whether they are let through at all.
@@ -378,7 +379,8 @@ fn rows(
 ) -> Vec<DiffRow> {
     let [a, b] = halves;
     let filter = Filter { open: true, ..Filter::default() };
-    let models: [&Model<'_>; 2] = rayon::join(|| a.model(), || b.model()).into();
+    rayon::join(|| a.model().compile(), || b.model().compile());
+    let models = [a.model(), b.model()];
     let lister = |side: usize| {
         let models = [models[side], models[1 - side]];
         Lister::beside(halves[side].world, models, &filter, changed.len())

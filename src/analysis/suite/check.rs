@@ -13,6 +13,7 @@ use crate::analysis::world::World;
 use crate::cluster::Addresses;
 use crate::diagnostic::Location;
 use crate::engine::Peer;
+use crate::lazy::once;
 use crate::net::{Family, IpSet};
 use crate::policy::Direction;
 use rayon::prelude::*;
@@ -148,12 +149,19 @@ impl<'e, 'w> Asker<'e, 'w> {
         engines: &'e Engines<'w>,
         expectations: impl Iterator<Item = &'x Expectation>,
     ) -> Self {
-        let mut names: Vec<&str> = expectations.flat_map(|own| own.wanted.ends()).collect();
+        let wanted: Vec<&Wanted> = expectations.map(|own| &own.wanted).collect();
+        let mut names: Vec<&str> = wanted.iter().flat_map(|own| own.ends()).collect();
         names.sort_unstable();
         names.dedup();
         let resolve = |name: &&str| ((*name).to_owned(), resolve_endpoint(world, name));
         let ends = names.par_iter().map(resolve).collect();
-        Self { world, engines, ends, lister: OnceLock::new(), owned: OnceLock::new() }
+        let own = Self { world, engines, ends, lister: OnceLock::new(), owned: OnceLock::new() };
+        // What many ask for is there before they do.
+        engines.effective().compile();
+        if wanted.iter().any(|own| matches!(own, Wanted::OnlyFrom { .. } | Wanted::OnlyTo { .. })) {
+            own.lister();
+        }
+        own
     }
 
     pub(super) fn end(&self, name: &str) -> Result<&Endpoint, EndpointError> {
@@ -167,7 +175,7 @@ impl<'e, 'w> Asker<'e, 'w> {
     }
 
     pub(super) fn lister(&self) -> &Lister<'w, 'e, 'w> {
-        self.lister.get_or_init(|| Lister::new(self.world, self.engines.effective(), &ALL))
+        once(&self.lister, || Lister::new(self.world, self.engines.effective(), &ALL))
     }
 
     /// The addresses of pods and nodes: what is outside is what is left.
