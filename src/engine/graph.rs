@@ -100,10 +100,12 @@ pub(super) fn nodes_of_workloads(models: &[&Model<'_>]) -> Vec<GraphNode> {
 fn node_groups(models: &[&Model<'_>]) -> Vec<GraphNode> {
     let Some(first) = models.first() else { return Vec::new() };
     let ids: Vec<NodeId> = first.cluster().node_ids().collect();
-    let signatures: Vec<Vec<u8>> = ids
-        .par_iter()
-        .map(|&id| models.iter().flat_map(|m| m.signature_of(&Peer::Node(id, None))).collect())
-        .collect();
+    let of_models: Vec<_> = models.iter().map(|model| model.signatures()).collect();
+    let signature = |&id: &NodeId| -> Vec<u8> {
+        let peer = Peer::Node(id, None);
+        of_models.iter().flat_map(|signature| signature(&peer)).collect()
+    };
+    let signatures: Vec<Vec<u8>> = ids.par_iter().map(signature).collect();
     let mut groups: BTreeMap<Vec<u8>, Vec<NodeId>> = BTreeMap::new();
     for (id, signature) in ids.into_iter().zip(signatures) {
         groups.entry(signature).or_default().push(id);

@@ -167,23 +167,28 @@ impl<'a> Model<'a> {
         self.subjection(self.classes.of(pod), direction).policies.len()
     }
 
-    /// How every address selector takes a peer that is no pod: peers with equal signatures have
-    /// equal verdicts with every pod, by policy.
-    pub(super) fn signature_of(&self, peer: &Peer) -> Vec<u8> {
-        let mut signature = Vec::new();
-        for family in Family::ALL {
-            signature.push(u8::from(peer.families(self.cluster).contains(&family)));
-            // Labels of pods say nothing of it.
-            let selectors = self.index.peers.iter();
-            for selector in selectors.filter(|peer| !matches!(peer, PeerMatch::Pods(_))) {
-                signature.push(match matching::peer(self.cluster, selector, peer, family) {
-                    Matched::Yes => 1,
-                    Matched::No => 0,
-                    Matched::Unknown(_) => 2,
-                });
+    /// How every selector that may be about a peer which is no pod takes it: by the selectors, the signature of
+    /// a peer. Those with equal signatures have equal verdicts with every pod, by policy.
+    pub(super) fn signatures(&self) -> impl Fn(&Peer) -> Vec<u8> + Sync + use<'_, 'a> {
+        // Labels of pods say nothing of it.
+        let selectors = self.index.peers.iter();
+        let selectors = selectors.filter(|peer| !matches!(peer, PeerMatch::Pods(_)));
+        let selectors: Vec<&PeerMatch> = selectors.copied().collect();
+        move |peer| {
+            let families = peer.families(self.cluster);
+            let mut signature = Vec::with_capacity(2 * (1 + selectors.len()));
+            for family in Family::ALL {
+                signature.push(u8::from(families.contains(&family)));
+                signature.extend(selectors.iter().map(|selector| {
+                    match matching::peer(self.cluster, selector, peer, family) {
+                        Matched::Yes => 1,
+                        Matched::No => 0,
+                        Matched::Unknown(_) => 2,
+                    }
+                }));
             }
+            signature
         }
-        signature
     }
 
     /// What policies say of each direction, egress first: without what a pod and its own node may

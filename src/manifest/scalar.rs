@@ -26,7 +26,8 @@ pub(crate) fn is_string(text: &str) -> bool {
         return false;
     };
     if first.is_ascii_alphabetic() {
-        return special(text).is_none();
+        // `false` is the longest word that means something else.
+        return text.len() > 5 || special(text).is_none();
     }
     if !first.is_ascii_digit() {
         return matches!(resolve(text), Value::String(_));
@@ -38,8 +39,10 @@ pub(crate) fn is_string(text: &str) -> bool {
             // Of an exponent; `_` counts for nothing.
             b'+' | b'-' => matches!(before, b'e' | b'E' | b'_'),
             b'.' => !std::mem::replace(&mut point, true),
-            b'x' | b'X' | b'o' | b'O' | b'_' => true,
-            _ => byte.is_ascii_hexdigit(),
+            b'0'..=b'9' | b'e' | b'E' | b'_' => true,
+            // Of another base than ten.
+            b'x' | b'X' | b'o' | b'O' => first == b'0',
+            _ => first == b'0' && byte.is_ascii_hexdigit(),
         };
         if !in_number {
             return true;

@@ -4,6 +4,7 @@ use super::meaning::{same_dataplane, unequal};
 use super::{Half, Matched};
 use crate::cluster::{NamespaceId, WorkloadId};
 use crate::policy::{Closed, Direction, NamespaceMatch, Policy, PolicyId};
+use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// What may differ.
@@ -70,8 +71,7 @@ pub(super) fn may_differ(halves: &[Half<'_>; 2], matched: &[Matched]) -> Differi
     let about = [0, 1].map(|side: usize| {
         About::new(unequal[side].iter().map(|&id| halves[side].policies.policy(id)))
     });
-    let mut out = BTreeMap::new();
-    for (at, own) in matched.iter().enumerate() {
+    let each = matched.par_iter().enumerate().filter_map(|(at, own)| {
         let own = match own.ids {
             [Some(first), Some(second)] if !all_may && same_pods(a, first, b, second) => {
                 let [before, after] =
@@ -80,12 +80,11 @@ pub(super) fn may_differ(halves: &[Half<'_>; 2], matched: &[Matched]) -> Differi
             }
             _ => Own::ALL,
         };
-        if own.pods || own.directions != [false; 2] {
-            out.insert(at, own);
-        }
-    }
+        (own.pods || own.directions != [false; 2]).then_some((at, own))
+    });
+    let workloads: Vec<(usize, Own)> = each.collect();
     let unequal = unequal.map(|own| own.into_iter().collect());
-    Differing { workloads: out, unequal }
+    Differing { workloads: workloads.into_iter().collect(), unequal }
 }
 
 /// Whether what answers rest on beside pods and policies is the same.

@@ -427,16 +427,22 @@ fn rows(
             compared.found([pieces(0, &of_a), pieces(1, &of_b)])
         })
         .collect();
-    let found: Vec<(Found, [usize; 2])> = found.into_iter().flatten().collect();
     // Causes are traced among the policies that select an end of a row, a few rows at a time: of a large cluster
     // nearly none.
-    let told = found.par_chunks(ROWS_AT_ONCE).with_max_len(1).flat_map_iter(|some| {
-        let teller = cause::Teller::new(&compared, some);
-        let rows = some.iter().map(|(own, slots)| compared.row(&teller, own.clone(), *slots));
+    let mut some: Vec<Vec<(Found, [usize; 2])>> = Vec::new();
+    for own in found.into_iter().filter(|own| !own.is_empty()) {
+        match some.last_mut() {
+            Some(last) if last.len() + own.len() <= ROWS_AT_ONCE => last.extend(own),
+            _ => some.push(own),
+        }
+    }
+    let told = some.into_par_iter().with_max_len(1).flat_map_iter(|some| {
+        let teller = cause::Teller::new(&compared, &some);
+        let rows = some.into_iter().map(|(own, slots)| compared.row(&teller, own, slots));
         rows.collect::<Vec<DiffRow>>()
     });
     let mut rows: Vec<DiffRow> = told.collect();
-    rows.sort();
+    rows.par_sort_unstable();
     rows
 }
 
@@ -451,16 +457,29 @@ fn is_used(cluster: &ClusterState, name: &str) -> bool {
 
 /// The workloads of both, by name.
 fn matched(halves: &[Half<'_>; 2]) -> Vec<Matched> {
-    let mut all: BTreeMap<String, [Option<WorkloadId>; 2]> = BTreeMap::new();
-    for (side, half) in halves.iter().enumerate() {
-        let cluster = &half.world.cluster;
-        for id in cluster.workload_ids().filter(|&id| !cluster.workload(id).pods.is_empty()) {
-            all.entry(cluster.workload_name(id)).or_default()[side] = Some(id);
+    let named = |side: usize| -> Vec<(String, usize, WorkloadId)> {
+        let cluster = &halves[side].world.cluster;
+        let ids: Vec<WorkloadId> = cluster.workload_ids().collect();
+        let with_pods = ids.into_par_iter().filter(|&id| !cluster.workload(id).pods.is_empty());
+        with_pods.map(|id| (cluster.workload_name(id), side, id)).collect()
+    };
+    let mut all = named(0);
+    all.extend(named(1));
+    all.par_sort();
+    let mut own: Vec<(String, [Option<WorkloadId>; 2])> = Vec::new();
+    for (name, side, id) in all {
+        match own.last_mut() {
+            Some((last, ids)) if *last == name => ids[side] = Some(id),
+            _ => {
+                let mut ids = [None; 2];
+                ids[side] = Some(id);
+                own.push((name, ids));
+            }
         }
     }
     let one =
         |(name, ids): (String, _)| Matched { name: name.into(), ids, slots: slots(halves, ids) };
-    all.into_iter().map(one).collect()
+    own.into_par_iter().map(one).collect()
 }
 
 /// Two worlds, side by side.

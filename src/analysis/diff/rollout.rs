@@ -6,8 +6,9 @@ use crate::analysis::world::{Options, World};
 use crate::cluster::{Addresses, ClusterState, Labels, Overlay, PodId, WorkloadId};
 use crate::manifest::{AddressList, Digest, Loaded, Meta, Owner, PodResource, PodShape, Resource};
 use crate::net::ConnectionSet;
+use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A connection that is there before a change and after it, and not in between.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -87,8 +88,23 @@ pub fn relabelled(before: &World, after: &World) -> BTreeSet<String> {
         pods.map(|&pod| cluster.pod(pod).labels.filtered(|key| !key.ends_with("-hash"))).collect()
     };
     let cluster = &after.cluster;
-    let known: HashMap<String, WorkloadId> =
-        cluster.workload_ids().map(|id| (cluster.workload_name(id), id)).collect();
+    let names = OnceLock::new();
+    let names = || -> &HashMap<String, WorkloadId> {
+        let named = |id| (cluster.workload_name(id), id);
+        names.get_or_init(|| cluster.workload_ids().map(named).collect())
+    };
+    // Most stand in one place on both sides.
+    let is_called = |id: WorkloadId, other: WorkloadId| {
+        let [own, other] = [(before, id), (after, other)].map(|(world, id)| {
+            let own = world.cluster.workload(id);
+            (&world.cluster.namespace(own.namespace).name, &own.group, &own.kind, &own.name)
+        });
+        own == other
+    };
+    let counterpart = |id: WorkloadId| {
+        let is_there = id.index() < cluster.workloads.len() && is_called(id, id);
+        if is_there { Some(id) } else { names().get(&before.cluster.workload_name(id)).copied() }
+    };
     let same = |id: WorkloadId, other: WorkloadId| {
         let [own, other] = [(before, id), (after, other)].map(|(world, id)| {
             let pods = world.cluster.workload(id).pods.iter();
@@ -97,7 +113,7 @@ pub fn relabelled(before: &World, after: &World) -> BTreeSet<String> {
         own.eq(other)
     };
     let differs = |&id: &WorkloadId| {
-        let Some(&other) = known.get(&before.cluster.workload_name(id)) else { return false };
+        let Some(other) = counterpart(id) else { return false };
         // Most have the same pods on both sides.
         if same(id, other) {
             return false;
@@ -105,8 +121,9 @@ pub fn relabelled(before: &World, after: &World) -> BTreeSet<String> {
         let [own, other] = [labels(before, id), labels(after, other)];
         !own.is_empty() && !other.is_empty() && own != other
     };
-    let ids = before.cluster.workload_ids().filter(differs);
-    ids.map(|id| before.cluster.workload_name(id)).collect()
+    let ids: Vec<WorkloadId> = before.cluster.workload_ids().collect();
+    let changed = ids.into_par_iter().filter(differs);
+    changed.map(|id| before.cluster.workload_name(id)).collect()
 }
 
 fn is_policy(resource: &Resource) -> bool {
