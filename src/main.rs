@@ -1,10 +1,10 @@
 //! The `kubereach` program.
 
-use mimalloc::MiMalloc;
 use std::process::ExitCode;
 
+#[cfg(feature = "mimalloc")]
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     kubereach::cli::main("kubereach")

@@ -104,6 +104,14 @@ impl<'a> Engines<'a> {
         }
     }
 
+    /// Compiles what questions about many pods ask for, before several threads ask.
+    pub fn compile(&self) {
+        self.effective.compile();
+        if let Some(declared) = &self.declared {
+            declared.compile();
+        }
+    }
+
     /// The policies as they are enforced.
     pub fn effective(&self) -> &Model<'a> {
         &self.effective

@@ -71,7 +71,7 @@ pub fn answer_questions(
         }
     }
     // What all of them ask for is there before they do.
-    engines.effective().compile();
+    engines.compile();
     let answers: Vec<Result<CanAnswer, EndpointError>> =
         questions.par_iter().map(|question| answer(world, engines, question, &ends)).collect();
     questions

@@ -37,6 +37,7 @@ pub fn truth_table(
             format!("{}/{}", cluster.namespace(pod.namespace).name, pod.name)
         })
         .collect();
+    model.compile();
     let cells = pods
         .par_iter()
         .map(|&from| pods.iter().map(|&to| cell(world, model, port, from, to)).collect())

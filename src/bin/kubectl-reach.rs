@@ -1,10 +1,10 @@
 //! The same program as a kubectl plugin: `kubectl reach can …`.
 
-use mimalloc::MiMalloc;
 use std::process::ExitCode;
 
+#[cfg(feature = "mimalloc")]
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     kubereach::cli::main("kubectl reach")

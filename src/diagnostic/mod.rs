@@ -14,7 +14,7 @@ mod code;
 mod source_map;
 
 pub use code::{Code, page, page_of};
-pub use source_map::{Bytes, Location, Source, SourceId, SourceMap, Span};
+pub use source_map::{Bytes, Location, PartLines, Source, SourceId, SourceMap, Span};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -3,6 +3,7 @@
 use crate::lazy::once;
 use rayon::prelude::*;
 use std::fmt;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 /// The bytes of a source: a string in memory, or a file that is mapped.
@@ -106,6 +107,20 @@ impl SourceMap {
         }
     }
 
+    /// Gives a source what was counted of it while it was read: of parts that make up all of its text.
+    pub fn set_lines(&mut self, source: SourceId, parts: &[PartLines]) {
+        if let Some(source) = self.sources.get_mut(source.0 as usize) {
+            let mut each = vec![0; source.bytes().len().div_ceil(STRIDE)];
+            for part in parts {
+                for (all, own) in each.iter_mut().skip(part.first).zip(&part.ended) {
+                    *all += own;
+                }
+            }
+            let counts = Counts { lines: running(&each), characters: OnceLock::new() };
+            source.counts = OnceLock::from(counts);
+        }
+    }
+
     /// Notes that the document at `start` (and those up to the next such note) comes from a Helm
     /// template. `None` ends the reach of an earlier note. Calls come in ascending order.
     pub fn set_template(&mut self, source: SourceId, start: u32, template: Option<Arc<str>>) {
@@ -151,6 +166,46 @@ impl SourceMap {
 /// The distance of counted places.
 const STRIDE: usize = 1 << 16;
 
+/// How many lines end in a part of a text. To count them takes little where the part has just been read.
+#[derive(Debug)]
+pub struct PartLines {
+    /// The stride that the part starts in.
+    first: usize,
+    /// From that one on, in each.
+    ended: Vec<usize>,
+}
+
+impl PartLines {
+    /// Counts the lines that end in a part of a text.
+    pub fn count(text: &[u8], part: Range<usize>) -> Self {
+        let first = part.start / STRIDE;
+        let strides = first..part.end.div_ceil(STRIDE).max(first);
+        let within = |stride: usize| {
+            let (start, end) = (stride * STRIDE, (stride + 1) * STRIDE);
+            line_ends(text, start.max(part.start), end.min(part.end))
+        };
+        Self { first, ended: strides.map(within).collect() }
+    }
+}
+
+/// For every stride what was counted before it, of what was counted in each.
+fn running(each: &[usize]) -> Vec<u32> {
+    let before = each.iter().scan(0, |all, count| {
+        let before = *all;
+        *all += count;
+        Some(offset(before))
+    });
+    before.collect()
+}
+
+/// How many lines end between two places. A carriage return alone ends a line, too.
+fn line_ends(bytes: &[u8], start: usize, end: usize) -> usize {
+    let lone = |at: usize| bytes.get(start + at + 1).is_some_and(|&next| next != b'\n');
+    let part = &bytes[start..end];
+    memchr::memchr_iter(b'\n', part).count()
+        + memchr::memchr_iter(b'\r', part).filter(|&at| lone(at)).count()
+}
+
 impl Source {
     /// The decoded text. All of it is UTF-8, unless it is a file that changed while it was read.
     pub fn bytes(&self) -> &[u8] {
@@ -169,7 +224,7 @@ impl Source {
 
     fn counts(&self) -> &Counts {
         once(&self.counts, || {
-            let lines = self.running(|start, end| self.line_ends(start, end));
+            let lines = self.running(|start, end| line_ends(self.bytes(), start, end));
             Counts { lines, characters: OnceLock::new() }
         })
     }
@@ -181,22 +236,7 @@ impl Source {
         let each = (0..strides)
             .into_par_iter()
             .map(|stride| count(stride * STRIDE, size.min((stride + 1) * STRIDE)));
-        let each: Vec<usize> = each.collect();
-        let before = each.iter().scan(0, |all, count| {
-            let before = *all;
-            *all += count;
-            Some(offset(before))
-        });
-        before.collect()
-    }
-
-    /// How many lines end between two places. A carriage return alone ends a line, too.
-    fn line_ends(&self, start: usize, end: usize) -> usize {
-        let bytes = self.bytes();
-        let lone = |at: usize| bytes.get(start + at + 1).is_some_and(|&next| next != b'\n');
-        let part = &bytes[start..end];
-        memchr::memchr_iter(b'\n', part).count()
-            + memchr::memchr_iter(b'\r', part).filter(|&at| lone(at)).count()
+        running(&each.collect::<Vec<usize>>())
     }
 
     /// The number of the line that a byte is on, from 1, and where that line starts.
@@ -204,7 +244,7 @@ impl Source {
         let bytes = self.bytes();
         let at = at.min(bytes.len());
         let (from, counted) = place(&self.counts().lines, at);
-        let line = counted + offset(self.line_ends(from, at)) + 1;
+        let line = counted + offset(line_ends(bytes, from, at)) + 1;
         let ends_line = |&end: &usize| {
             bytes[end] == b'\n' || bytes.get(end + 1).is_some_and(|&next| next != b'\n')
         };
@@ -245,4 +285,38 @@ fn characters_of(bytes: &[u8]) -> usize {
 /// Offsets fit in 32 bits: the reader refuses larger texts.
 fn offset(at: usize) -> u32 {
     u32::try_from(at).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was counted in parts is what is counted of the whole.
+    #[test]
+    fn lines_that_were_counted_in_parts_are_the_same() {
+        let ends = ["\n", "\r\n", "\r", "", " \n\r", "x"];
+        let text: String =
+            (0..40_000_usize).map(|at| ends[at * at % 7 % ends.len()].to_owned() + "ab").collect();
+        assert!(text.len() > 2 * STRIDE);
+        let locate = |parts: Option<&[usize]>| -> Vec<(u32, u32)> {
+            let mut sources = SourceMap::default();
+            let id = sources.add("x".into(), Arc::new(text.clone().into_bytes()));
+            if let Some(parts) = parts {
+                let parts =
+                    parts.windows(2).map(|two| PartLines::count(text.as_bytes(), two[0]..two[1]));
+                sources.set_lines(id, &parts.collect::<Vec<_>>());
+            }
+            let places = (0..text.len()).step_by(997).chain([text.len()]);
+            let places = places.map(|at| sources.locate(Span::new(id, offset(at), offset(at))));
+            places.map(|place| (place.line, place.column)).collect()
+        };
+        let whole = locate(None);
+        let end = text.len();
+        let cut = text.find("\r\n").map_or(1, |at| at + 1);
+        for parts in
+            [&[0, end][..], &[0, 0, cut, STRIDE, STRIDE, STRIDE + 1, 2 * STRIDE - 1, end, end]]
+        {
+            assert_eq!(locate(Some(parts)), whole, "{parts:?}");
+        }
+    }
 }

@@ -37,6 +37,7 @@ pub fn undecided<'m>(model: &Model<'m>) -> &'m ConnectionSet {
 /// Every difference between the policies of two models of one cluster, in the order of the graph's
 /// nodes; what is [`undecided`] in either is no difference by itself.
 pub fn differences(before: &Model<'_>, after: &Model<'_>, only: Option<Family>) -> Vec<Difference> {
+    rayon::join(|| before.compile(), || after.compile());
     let apart = undecided(before).union(undecided(after));
     let nodes = nodes(&[before, after], only);
     let rows: Vec<Vec<Difference>> = nodes

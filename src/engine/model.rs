@@ -167,8 +167,8 @@ impl<'a> Model<'a> {
         self.subjection(self.classes.of(pod), direction).policies.len()
     }
 
-    /// How every selector that may be about a peer which is no pod takes it: by the selectors, the signature of
-    /// a peer. Those with equal signatures have equal verdicts with every pod, by policy.
+    /// Returns what tells the signature of a peer that is no pod: how every selector that may be about it takes it.
+    /// Peers with equal signatures have equal verdicts with every pod, by policy.
     pub(super) fn signatures(&self) -> impl Fn(&Peer) -> Vec<u8> + Sync + use<'_, 'a> {
         // Labels of pods say nothing of it.
         let selectors = self.index.peers.iter();

@@ -3,10 +3,11 @@
 use super::item::{Collected, Reason, SetAside};
 use super::json::JsonReader;
 use super::known::Known;
+use super::kubectl::Printed;
 use super::kustomize::{self, Kustomization};
 use super::node::Node;
 use super::{kubectl, object, text, yaml};
-use crate::diagnostic::{Bytes, Code, Diagnostic, Severity, SourceId, Span};
+use crate::diagnostic::{Bytes, Code, Diagnostic, PartLines, Severity, SourceId, Span};
 use rayon::prelude::*;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -34,8 +35,8 @@ pub(super) struct FileRead {
     /// Where the first byte was that is no text.
     pub(super) replaced_at: Option<u32>,
     pub(super) pieces: Vec<PieceResult>,
-    /// It is a list that kubectl printed: neither a template nor a kustomization.
-    pub(super) printed: bool,
+    /// The lines of a list that kubectl printed, which is neither a template nor a kustomization.
+    pub(super) printed: Option<Vec<PartLines>>,
 }
 
 impl FileRead {
@@ -62,7 +63,7 @@ pub(super) struct PieceResult {
 pub(super) fn read(file: RawFile, id: SourceId, readers: Readers, known: &Known) -> FileRead {
     let RawFile { path, bytes } = file;
     if readers == Readers::Both
-        && let Some(chunks) = kubectl::list(id, (*bytes).as_ref(), known)
+        && let Some(Printed { chunks, lines }) = kubectl::list(id, (*bytes).as_ref(), known)
     {
         let pieces = chunks.into_iter();
         let pieces = pieces.map(|collected| PieceResult { collected, ..PieceResult::default() });
@@ -71,14 +72,14 @@ pub(super) fn read(file: RawFile, id: SourceId, readers: Readers, known: &Known)
             bytes,
             replaced_at: None,
             pieces: pieces.collect(),
-            printed: true,
+            printed: Some(lines),
         };
     }
     let (bytes, replaced_at) = match text::decode((*bytes).as_ref()) {
         None => (bytes, None),
         Some((text, at)) => (Arc::new(text) as Bytes, at),
     };
-    let mut read = FileRead { path, bytes, replaced_at, pieces: Vec::new(), printed: false };
+    let mut read = FileRead { path, bytes, replaced_at, pieces: Vec::new(), printed: None };
     let text = read.text();
     let name = read.path.file_name().map(|name| name.to_string_lossy().into_owned());
     let json =

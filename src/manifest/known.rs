@@ -17,9 +17,10 @@ use std::sync::{Arc, OnceLock};
 #[derive(Default)]
 pub struct Known {
     texts: Vec<Bytes>,
-    /// Those of one text stand together, in its order.
+    /// Mostly in the order of texts, and of their places there: that is where they are looked for first.
     objects: Vec<Object>,
-    /// Objects by how their text begins. It is made once it is not enough to look where they stood.
+    /// Objects by how their text begins. It is made once it is not enough to look where they stood: what is found
+    /// depends on that, but not what is read.
     by_head: OnceLock<FxHashMap<u64, Places>>,
 }
 
@@ -136,7 +137,8 @@ impl Known {
         Some((resource, at + (span.end - span.start) as usize))
     }
 
-    /// The objects around a place, if the texts were the same up to there.
+    /// The objects around a place, if this source and what stands before the place were the same. That is a guess: what
+    /// is found is compared.
     fn around(&self, source: SourceId, at: usize) -> Range<usize> {
         let before = |own: &Object| (own.text, own.span.start as usize) < (source.index(), at);
         let next = self.objects.partition_point(before);

@@ -181,6 +181,9 @@ fn assemble(
     let pieces: Vec<_> = files.iter_mut().map(|file| std::mem::take(&mut file.pieces)).collect();
     for ((file, &id), pieces) in files.iter().zip(&ids).zip(pieces) {
         loaded.sources.set_bytes(id, &file.bytes);
+        if let Some(lines) = &file.printed {
+            loaded.sources.set_lines(id, lines);
+        }
         if let Some(at) = file.replaced_at {
             loaded.diagnostics.push(text::invalid_utf8(id, at));
         }
@@ -214,7 +217,7 @@ fn assemble(
             templates.push(TemplateFile { path: &file.path, text: file.text(), span });
             continue;
         }
-        if !file.printed {
+        if file.printed.is_none() {
             note_templates(&mut loaded.sources, id, file.text());
         }
         for piece in pieces {

@@ -430,7 +430,10 @@ fn rows(
     // Causes are traced among the policies that select an end of a row, a few rows at a time: of a large cluster
     // nearly none.
     let mut some: Vec<Vec<(Found, [usize; 2])>> = Vec::new();
-    for own in found.into_iter().filter(|own| !own.is_empty()) {
+    for mut own in found.into_iter().filter(|own| !own.is_empty()) {
+        while own.len() > ROWS_AT_ONCE {
+            some.push(own.split_off(own.len() - ROWS_AT_ONCE));
+        }
         match some.last_mut() {
             Some(last) if last.len() + own.len() <= ROWS_AT_ONCE => last.extend(own),
             _ => some.push(own),

@@ -157,7 +157,7 @@ impl<'e, 'w> Asker<'e, 'w> {
         let ends = names.par_iter().map(resolve).collect();
         let own = Self { world, engines, ends, lister: OnceLock::new(), owned: OnceLock::new() };
         // What many ask for is there before they do.
-        engines.effective().compile();
+        engines.compile();
         if wanted.iter().any(|own| matches!(own, Wanted::OnlyFrom { .. } | Wanted::OnlyTo { .. })) {
             own.lister();
         }

@@ -10,7 +10,7 @@ use super::json::Json;
 use super::meta::Memory;
 use super::replica::Original;
 use super::yaml::Yaml;
-use crate::diagnostic::SourceId;
+use crate::diagnostic::{PartLines, SourceId};
 use memchr::memmem;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -62,13 +62,17 @@ impl Format {
     }
 }
 
+/// A list that kubectl printed.
+pub(in crate::manifest) struct Printed {
+    /// What its chunks hold, in order.
+    pub(in crate::manifest) chunks: Vec<Collected>,
+    /// The lines of its parts.
+    pub(in crate::manifest) lines: Vec<PartLines>,
+}
+
 /// Reads what `kubectl get -o yaml` or `-o json` prints of several objects, or `None` if the text is
 /// anything else: then the full reader has to read all of it.
-pub(in crate::manifest) fn list(
-    source: SourceId,
-    text: &[u8],
-    known: &Known,
-) -> Option<Vec<Collected>> {
+pub(in crate::manifest) fn list(source: SourceId, text: &[u8], known: &Known) -> Option<Printed> {
     let format = [Format::Yaml, Format::Json].into_iter().find(|f| text.starts_with(f.head()))?;
     let tail = format.tails().into_iter().find(|tail| text.ends_with(tail))?;
     let body = format.head().len()..text.len() - tail.len();
@@ -77,18 +81,23 @@ pub(in crate::manifest) fn list(
         return None;
     }
     let chunks = chunks(text, format, body.clone())?;
-    let end = body.end;
+    let Range { start, end } = body;
     let read = |range: Range<usize>| {
         let last = range.end == end;
-        let text = &text[..range.end];
-        let chunk = Chunk { source, text, format, start: range.start, last, known };
-        match format {
-            Format::Yaml => chunk.read(|at| Yaml::new(text, at, 2)),
-            Format::Json => chunk.read(|at| Json::new(text, at, 8)),
-        }
+        let upto = &text[..range.end];
+        let chunk = Chunk { source, text: upto, format, start: range.start, last, known };
+        let read = match format {
+            Format::Yaml => chunk.read(|at| Yaml::new(upto, at, 2)),
+            Format::Json => chunk.read(|at| Json::new(upto, at, 8)),
+        };
+        Some((read?, PartLines::count(text, range)))
     };
     // Policies take longer than pods, and stand together: whoever is done takes single chunks of others.
-    chunks.into_par_iter().with_max_len(1).map(read).collect()
+    let read = chunks.into_par_iter().with_max_len(1).map(read);
+    let (chunks, mut lines): (Vec<Collected>, Vec<PartLines>) =
+        read.collect::<Option<Vec<_>>>()?.into_iter().unzip();
+    lines.extend([0..start, end..text.len()].map(|part| PartLines::count(text, part)));
+    Some(Printed { chunks, lines })
 }
 
 /// Pieces of a list at the borders of items: enough for every thread, few enough to remember much.

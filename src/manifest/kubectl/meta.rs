@@ -18,8 +18,9 @@ type Scalar<'t> = (&'t [u8], bool);
 #[derive(Default)]
 pub(super) struct Memory<'t> {
     words: FxHashMap<&'t str, Arc<str>>,
-    /// Keys and values of labels, which have been found legal, by whether they are in quotes.
-    of_labels: [FxHashMap<Scalar<'t>, Arc<str>>; 2],
+    /// Keys and values of labels that were found legal.
+    label_keys: FxHashMap<Scalar<'t>, Arc<str>>,
+    label_values: FxHashMap<Scalar<'t>, Arc<str>>,
     /// By their text: the pods of a workload have the same.
     labels: FxHashMap<&'t [u8], Labels>,
     ports: Option<Arc<[ContainerPort]>>,
@@ -53,21 +54,34 @@ impl<'t> Memory<'t> {
         Ok(())
     }
 
-    /// A key of a label, or a value.
-    fn of_label(&mut self, word: Word<'t>, is_value: bool) -> Read<Arc<str>> {
+    /// The key of a label.
+    fn label_key(&mut self, word: Word<'t>) -> Read<Arc<str>> {
         let at = (word.text, word.quoted);
-        if let Some(known) = self.of_labels[usize::from(is_value)].get(&at) {
+        if let Some(known) = self.label_keys.get(&at) {
             return Ok(Arc::clone(known));
         }
         let text = word.string()?;
-        let is_legal =
-            if is_value { validate::is_label_value } else { validate::is_qualified_name };
-        if !is_legal(text) {
+        if !validate::is_qualified_name(text) {
             return Err(Unusual);
         }
-        let kept = self.word(text);
-        self.of_labels[usize::from(is_value)].insert(at, Arc::clone(&kept));
-        Ok(kept)
+        let key = self.word(text);
+        self.label_keys.insert(at, Arc::clone(&key));
+        Ok(key)
+    }
+
+    /// The value of a label.
+    fn label_value(&mut self, word: Word<'t>) -> Read<Arc<str>> {
+        let at = (word.text, word.quoted);
+        if let Some(known) = self.label_values.get(&at) {
+            return Ok(Arc::clone(known));
+        }
+        let text = word.string()?;
+        if !validate::is_label_value(text) {
+            return Err(Unusual);
+        }
+        let value = self.word(text);
+        self.label_values.insert(at, Arc::clone(&value));
+        Ok(value)
     }
 
     /// The ports of a pod, which the next pod often has, too.
@@ -209,7 +223,7 @@ pub(super) fn labels<'t, C: Cursor<'t>>(cursor: &mut C, memory: &mut Memory<'t>)
     let mut frame = cursor.open_mapping()?;
     while let Some(key) = cursor.next_key(&mut frame)? {
         let value = cursor.scalar()?;
-        pairs.push((memory.of_label(key, false)?, memory.of_label(value, true)?));
+        pairs.push((memory.label_key(key)?, memory.label_value(value)?));
     }
     let count = pairs.len();
     let labels = Labels::new(pairs);

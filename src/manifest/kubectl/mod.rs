@@ -31,7 +31,7 @@ mod policy;
 mod replica;
 mod yaml;
 
-pub(super) use list::{document, list};
+pub(super) use list::{Printed, document, list};
 
 use super::resource::{Digest, Resource};
 use super::validate::NameRule;

@@ -1,9 +1,9 @@
 //! Pods of one workload: the same text but for a few words.
 //!
-//! The first of them is read, and it is noted where words stand that may differ from pod to pod without another
-//! reading: its name, its node, its addresses, and all that is passed over. A pod that follows is compared with
-//! it. Where the texts part, both must go on with a plain word at such a place, and then with the same text
-//! again: so each line begins, ends and is indented as the first pod's, and that is all that reading depends on.
+//! One of them is read, and it is noted where words stand that may differ from pod to pod without another reading:
+//! its name, its node, its addresses, and all that is passed over. Those that follow are compared with it. Where
+//! the texts part, both must go on with a plain word at such a place, and then with the same text again: so each
+//! line begins, ends and is indented as the first pod's, and that is all that reading depends on.
 
 use super::super::resource::{AddressList, Digest, PodResource};
 use super::super::validate;
@@ -89,13 +89,17 @@ impl<'t, C: Cursor<'t>> Original<C> {
             let within = original[..here].iter().rev().take_while(|b| is_of_word(**b)).count();
             let (old, new) =
                 (word::<C>(original, here - within)?, word::<C>(text, there - within)?);
+            // A number of JSON may be the last of its collection in one of them alone.
+            if original.get(old.end) != text.get(new.end) {
+                return None;
+            }
             while part.end < old.end {
                 part = parts.next()?;
             }
-            let is_value = part.start == old.start && part.end == old.end;
             if old.start < part.start {
                 return None;
             }
+            let is_value = part.start == old.start && part.end == old.end;
             let value = || if is_value { new.filled().ok() } else { None };
             match part.role {
                 Role::PassedOver => {}
@@ -161,4 +165,157 @@ fn alike(one: &[u8], other: &[u8]) -> usize {
     let blocks = ones.iter().zip(others).take_while(|(one, other)| one == other).count();
     let at = blocks * BLOCK;
     at + std::iter::zip(&one[at..], &other[at..]).take_while(|(one, other)| one == other).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::json::Json;
+    use super::super::yaml::Yaml;
+    use super::*;
+    use crate::diagnostic::SourceMap;
+    use crate::manifest::resource::Resource;
+    use std::sync::Arc;
+
+    const YAML: &str = "\
+- apiVersion: v1
+  kind: Pod
+  metadata:
+    annotations:
+      plain: some
+      quoted: \"1\"
+    creationTimestamp: \"2026-10-05T07:12:44Z\"
+    labels:
+      app: web
+      pod-index: \"0\"
+    name: web-0
+    namespace: shop
+    uid: c377b8ca-0f32-4a77-a24e-9f9b88a63c72
+  spec:
+    containers:
+    - image: web
+      name: main
+      ports:
+      - containerPort: 80
+    nodeName: node-1
+    priority: 0
+  status:
+    hostIP: 172.20.0.14
+    phase: Running
+    podIP: 10.128.4.55
+    podIPs:
+    - ip: 10.128.4.55
+    - ip: fd00::1
+";
+
+    const JSON: &str = r#"        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": "web-0",
+                "uid": "c377b8ca"
+            },
+            "spec": {
+                "containers": [
+                    {
+                        "image": "web",
+                        "name": "main"
+                    }
+                ],
+                "priority": 10
+            },
+            "status": {
+                "phase": "Running"
+            }
+        },
+"#;
+
+    /// What is read of a pod that follows another one: by what they have in common, and by itself.
+    fn read<'t, C: Cursor<'t>>(first: C, second: C) -> [Option<String>; 2] {
+        let mut sources = SourceMap::default();
+        let source = sources.add("x".into(), Arc::new(""));
+        let mut memory = Memory::default();
+        let mut end = first;
+        let Ok(Resource::Pod(pod)) = super::super::object(&mut end, &mut memory, source) else {
+            return [None, None];
+        };
+        let original = Original::new(first, &end, &pod, &mut memory);
+        let replica = original.replica(second.position(), &mut memory, source);
+        let mut end = second;
+        let alone = super::super::object(&mut end, &mut memory, source).ok();
+        let alone = alone.map(|own| (own, end.position()));
+        let said =
+            |(pod, end): (PodResource, usize)| format!("{:?}", (Resource::Pod(Box::new(pod)), end));
+        [replica.map(said), alone.map(|own| format!("{own:?}"))]
+    }
+
+    fn in_yaml(change: [&str; 2]) -> [Option<String>; 2] {
+        let second = YAML.replace("name: web-0", "name: web-1").replace(change[0], change[1]);
+        let text = YAML.to_owned() + &second;
+        let at = |start: usize| Yaml::new(text.as_bytes(), start + 2, 2);
+        read(at(0), at(YAML.len()))
+    }
+
+    fn in_json(change: [&str; 2]) -> [Option<String>; 2] {
+        let second = JSON.replace("web-0", "web-1").replace(change[0], change[1]);
+        let text = JSON.to_owned() + &second;
+        let at = |start: usize| Json::new(text.as_bytes(), start + 8, 8);
+        read(at(0), at(JSON.len()))
+    }
+
+    #[test]
+    fn replicas_are_told_by_what_may_differ() {
+        for change in [
+            ["", ""],
+            ["some", "other"],
+            ["\"1\"", "\"two\""],
+            ["2026", "2027"],
+            ["app: web", "app: db"],
+            ["\"0\"", "\"1\""],
+            ["c377b8ca", "d"],
+            ["node-1", "node-22"],
+            ["priority: 0", "priority: high"],
+            ["172.20.0.14", "172.20.0.2"],
+            ["10.128.4.55", "10.128.4.6"],
+            ["podIP: 10.128.4.55", "podIP: 10.128.4.6"],
+            ["fd00::1", "fd00::2:1"],
+        ] {
+            let [replica, alone] = in_yaml(change);
+            assert!(replica.is_some(), "{change:?}");
+            assert_eq!(replica, alone, "{change:?}");
+        }
+        for change in [["", ""], ["c377b8ca", "d"], ["10\n", "5\n"]] {
+            let [replica, alone] = in_json(change);
+            assert!(replica.is_some(), "{change:?}");
+            assert_eq!(replica, alone, "{change:?}");
+        }
+    }
+
+    #[test]
+    fn what_else_differs_is_read_by_itself() {
+        for change in [
+            ["name: web-1", "name: web-0"],
+            ["name: web-1", "name: Web"],
+            ["namespace: shop", "namespace: bank"],
+            ["kind: Pod", "kind: Job"],
+            ["some", "1"],
+            ["app: web", "app: -web"],
+            ["image: web", "image: db"],
+            ["name: main", "name: side"],
+            ["containerPort: 80", "containerPort: 81"],
+            ["node-1", "true"],
+            ["Running", "Failed"],
+            ["172.20.0.14", "172.20.0.256"],
+            ["fd00::1", "fd00::1%1"],
+            ["    priority: 0\n", ""],
+            ["priority: 0", "priority: 0 "],
+            ["priority: 0", "priority:"],
+        ] {
+            assert_eq!(in_yaml(change)[0], None, "{change:?}");
+        }
+        for change in
+            [["10\n", "10,\n"], ["10\n", "010\n"], ["10\n", "\"10\"\n"], ["Running", "Failed"]]
+        {
+            assert_eq!(in_json(change)[0], None, "{change:?}");
+        }
+    }
 }
