@@ -431,3 +431,69 @@ fn what_no_policy_selects_opens_by_one_of_the_other_direction() {
         "{found:#?}"
     );
 }
+
+/// Of a pod that is gone the first rule of all parts the ports as any other does: to port 8000 alone something else
+/// holds than from 8001 on.
+#[test]
+fn the_first_rule_parts_ports_where_the_other_end_is_gone() {
+    let pod = |name: &str, address: &str| {
+        format!(
+            "apiVersion: v1
+kind: Pod
+metadata: {{name: {name}, namespace: d, labels: {{app: {name}}}}}
+spec: {{containers: [{{name: c, image: x}}]}}
+status: {{podIP: {address}}}
+---
+"
+        )
+    };
+    let text = pod("to", "10.0.0.1")
+        + "CHANGE
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: p, namespace: d}
+spec:
+  podSelector: {matchLabels: {app: to}}
+  ingress: [{from: [{podSelector: {}}], ports: [{port: 8000, endPort: 9200}]}]
+";
+    let from = pod("from", "10.0.0.2");
+    let found = told(&text, [&from, ""], Some("cilium"));
+    let doubt = "that depends on its version (`--cni cilium@VERSION`)";
+    let wanted = format!("d/po/from → d/po/to  removed: p, rule 1; removed: p, rule 1: {doubt}");
+    assert!(found.contains(&wanted), "{found:#?}");
+}
+
+/// Kinds of two groups may be printed alike.
+#[test]
+fn workloads_are_told_by_their_group_as_well() {
+    let rollout = |group: &str, version: &str| {
+        format!(
+            "apiVersion: {group}/v1
+kind: Rollout
+metadata: {{name: web, namespace: d}}
+spec:
+  selector: {{matchLabels: {{app: web}}}}
+  template:
+    metadata: {{labels: {{app: web, version: {version}}}}}
+    spec: {{containers: [{{name: c, image: x}}]}}
+---
+"
+        )
+    };
+    let pod = "apiVersion: v1
+kind: Pod
+metadata: {name: a, namespace: d}
+spec: {containers: [{name: c, image: x}]}
+---
+";
+    let (v1, v2) = (rollout("argoproj.io", "v1"), rollout("zed.io", "v2"));
+    // What stands before them in one cluster alone changes nothing of it.
+    for (before, after) in [("", ""), (pod, ""), ("", pod)] {
+        let [before, after] = [before.to_owned() + &v1 + &v2, after.to_owned() + &v1 + &v2]
+            .map(|text| declared(load_text("cluster.yaml", text.as_bytes())));
+        let names = before.cluster.workload_ids().map(|id| before.cluster.workload_name(id));
+        assert_eq!(names.filter(|name| name == "d/rollout/web").count(), 2);
+        assert!(relabelled(&before, &after).is_empty());
+    }
+}

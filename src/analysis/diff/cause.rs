@@ -13,10 +13,10 @@ use crate::engine::{
 use crate::manifest::ContainerPort;
 use crate::net::{ConnectionSet, DomainName, Family, IpSet, Protocol};
 use crate::policy::{Direction, PolicyId, PolicySet, PortMatch, PortSelector, Ports};
-use rustc_hash::{FxHashSet, FxHasher};
+use rustc_hash::FxHashSet;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::{Hash, Hasher};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -191,7 +191,8 @@ impl Teller {
                 let rules = own.flat_map(|at| &policies.policies[at].rules[direction.index()]);
                 for &rule in rules {
                     let set = ports_to(&half.world.cluster, policies, rule, &destination);
-                    let mut hasher = FxHasher::default();
+                    // One that has no zero: marks are summed up.
+                    let mut hasher = DefaultHasher::new();
                     (side, rule).hash(&mut hasher);
                     let mark = hasher.finish();
                     for (protocol, first, last) in set.ranges() {

@@ -3,12 +3,13 @@
 
 use super::{Cause, DiffEnd, DiffRow, diff_in};
 use crate::analysis::world::{Options, World};
-use crate::cluster::{Addresses, ClusterState, Labels, Overlay, PodId, WorkloadId};
+use crate::cluster::{Addresses, ClusterState, Labels, Overlay, PodId, Workload, WorkloadId};
 use crate::manifest::{AddressList, Digest, Loaded, Meta, Owner, PodResource, PodShape, Resource};
 use crate::net::ConnectionSet;
 use rayon::prelude::*;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 /// A connection that is there before a change and after it, and not in between.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -79,6 +80,11 @@ impl Generation {
     }
 }
 
+/// What identifies a workload, in the order in which they are kept: its namespace, group, kind and name.
+fn key<'c>(cluster: &'c ClusterState, own: &'c Workload) -> [&'c str; 4] {
+    [&cluster.namespace(own.namespace).name, &own.group, &own.kind, &own.name]
+}
+
 /// The workloads of both worlds whose pods change their labels.
 pub fn relabelled(before: &World, after: &World) -> BTreeSet<String> {
     let labels = |world: &World, id: WorkloadId| -> BTreeSet<Labels> {
@@ -87,23 +93,16 @@ pub fn relabelled(before: &World, after: &World) -> BTreeSet<String> {
         // What a controller adds to each revision is not a change by itself.
         pods.map(|&pod| cluster.pod(pod).labels.filtered(|key| !key.ends_with("-hash"))).collect()
     };
-    let cluster = &after.cluster;
-    let names = OnceLock::new();
-    let names = || -> &HashMap<String, WorkloadId> {
-        let named = |id| (cluster.workload_name(id), id);
-        names.get_or_init(|| cluster.workload_ids().map(named).collect())
-    };
-    // Most stand in one place on both sides.
-    let is_called = |id: WorkloadId, other: WorkloadId| {
-        let [own, other] = [(before, id), (after, other)].map(|(world, id)| {
-            let own = world.cluster.workload(id);
-            (&world.cluster.namespace(own.namespace).name, &own.group, &own.kind, &own.name)
-        });
-        own == other
-    };
+    // Not by the name that is printed: kinds of several groups may share it.
     let counterpart = |id: WorkloadId| {
-        let is_there = id.index() < cluster.workloads.len() && is_called(id, id);
-        if is_there { Some(id) } else { names().get(&before.cluster.workload_name(id)).copied() }
+        let (own, others) = (key(&before.cluster, before.cluster.workload(id)), &after.cluster);
+        let place = |at: usize| others.workloads.get(at).map(|other| key(others, other).cmp(&own));
+        // Most stand in one place on both sides.
+        if place(id.index()) == Some(Ordering::Equal) {
+            return Some(id);
+        }
+        let found = others.workloads.binary_search_by(|other| key(others, other).cmp(&own));
+        found.ok().map(WorkloadId::new)
     };
     let same = |id: WorkloadId, other: WorkloadId| {
         let [own, other] = [(before, id), (after, other)].map(|(world, id)| {
