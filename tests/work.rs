@@ -32,7 +32,7 @@ fn work_stays_within_its_bounds() {
         let info = measure(|| loaded = Some(load_text("dump.yaml", text.as_bytes())));
         let loaded = loaded.expect("it was read");
         assert_eq!(loaded.diagnostics, []);
-        counted.push(("reading a pod", info.count_total / pods, 20));
+        counted.push(("reading a pod", info.count_total / pods, 11));
 
         let mut resolved = None;
         let info = measure(|| {
@@ -49,7 +49,7 @@ fn work_stays_within_its_bounds() {
 
         let set = compile(&cluster);
         let info = measure(|| Model::new(&cluster, &set).compile());
-        counted.push(("compiling a policy and its pods", info.count_total / policies, 90));
+        counted.push(("compiling a policy and its pods", info.count_total / policies, 40));
         for (what, count, bound) in counted {
             println!("{what}: {count} allocations");
             assert!(count <= bound, "{what} takes {count} allocations, more than {bound}");
