@@ -51,9 +51,8 @@ pub fn resolve(
         .iter()
         .filter_map(|r| match r {
             Resource::Workload(w) => {
-                let w: &WorkloadResource = w;
                 let (group, kind) = (Arc::clone(&w.group), Arc::clone(&w.kind));
-                Some(((namespace_of(r), group, kind, Arc::clone(&w.meta.name)), w))
+                Some(((namespace_of(r), group, kind, Arc::clone(&w.meta.name)), &**w))
             }
             _ => None,
         })

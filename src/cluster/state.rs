@@ -54,7 +54,7 @@ impl Default for Assumptions {
 pub struct ClusterState {
     /// Namespaces, by name.
     pub namespaces: Vec<Namespace>,
-    /// Workloads, by namespace, kind and name.
+    /// Workloads, by namespace, group, kind and name.
     pub workloads: Vec<Workload>,
     /// Pods, by workload and name.
     pub pods: Vec<Pod>,
@@ -340,6 +340,15 @@ impl ClusterState {
     /// Every address that belongs to a pod or a node.
     pub fn owned_addresses(&self) -> impl Iterator<Item = IpAddr> {
         self.owners.keys().copied()
+    }
+
+    /// A workload by the name of its namespace, its group, kind and name.
+    pub fn find_workload(&self, [namespace, group, kind, name]: [&str; 4]) -> Option<WorkloadId> {
+        let namespace = self.find_namespace(namespace)?;
+        let own = |w: &Workload| {
+            (w.namespace, &*w.group, &*w.kind, &*w.name).cmp(&(namespace, group, kind, name))
+        };
+        self.workloads.binary_search_by(own).ok().map(WorkloadId::new)
     }
 
     /// `namespace/kind/name` as printed: `shop/deploy/web`.

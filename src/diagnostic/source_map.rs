@@ -102,14 +102,14 @@ impl SourceMap {
 
     /// Gives a source its text, decoded.
     pub fn set_bytes(&mut self, source: SourceId, bytes: &Bytes) {
-        if let Some(source) = self.sources.get_mut(source.0 as usize) {
+        if let Some(source) = self.sources.get_mut(source.index()) {
             source.bytes = Arc::clone(bytes);
         }
     }
 
     /// Gives a source what was counted of it while it was read: of parts that make up all of its text.
     pub fn set_lines(&mut self, source: SourceId, parts: &[PartLines]) {
-        if let Some(source) = self.sources.get_mut(source.0 as usize) {
+        if let Some(source) = self.sources.get_mut(source.index()) {
             let mut each = vec![0; source.bytes().len().div_ceil(STRIDE)];
             for part in parts {
                 for (all, own) in each.iter_mut().skip(part.first).zip(&part.ended) {
@@ -124,7 +124,7 @@ impl SourceMap {
     /// Notes that the document at `start` (and those up to the next such note) comes from a Helm
     /// template. `None` ends the reach of an earlier note. Calls come in ascending order.
     pub fn set_template(&mut self, source: SourceId, start: u32, template: Option<Arc<str>>) {
-        if let Some(source) = self.sources.get_mut(source.0 as usize) {
+        if let Some(source) = self.sources.get_mut(source.index()) {
             source.templates.push((start, template.unwrap_or_default()));
         }
     }
@@ -136,7 +136,7 @@ impl SourceMap {
 
     /// The source of an id.
     pub fn source(&self, id: SourceId) -> Option<&Source> {
-        self.sources.get(id.0 as usize)
+        self.sources.get(id.index())
     }
 
     /// File, line and column of the first byte of a span.

@@ -5,6 +5,7 @@ use super::peer::{Peer, common_families};
 use crate::cluster::{Addresses, NodeId, PodId, WorkloadId, routable_addresses};
 use crate::net::{DomainPattern, Family, IpSet};
 use crate::policy::Direction;
+use ipnet::IpNet;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -64,10 +65,8 @@ pub(super) fn outside_nodes(
         let whole = routable_addresses(family);
         // Addresses that rules name one by one are those of pods and nodes, where they have them.
         let atoms = model.atoms(&whole).into_iter();
-        let named = atoms.flat_map(|atom| atom.to_blocks()).filter(|block| {
-            block.prefix_len() == block.max_prefix_len()
-                && model.cluster().owner_of(block.addr()).is_some()
-        });
+        let blocks = atoms.flat_map(|atom| atom.to_blocks());
+        let named = blocks.filter(|block| is_owned_address(model, *block));
         whole.difference(&IpSet::blocks(named))
     });
     (others, outside.collect())
@@ -164,11 +163,12 @@ pub(super) fn outside_pair(
 /// Whether every address of a small set is a pod's or a node's: then these stand for it.
 fn is_owned(model: &Model<'_>, atom: &IpSet) -> bool {
     let blocks = atom.to_blocks();
-    blocks.len() <= 64
-        && blocks.iter().all(|block| {
-            block.prefix_len() == block.max_prefix_len()
-                && model.cluster().owner_of(block.addr()).is_some()
-        })
+    blocks.len() <= 64 && blocks.iter().all(|block| is_owned_address(model, *block))
+}
+
+/// Whether a block is one address, which is a pod's or a node's.
+fn is_owned_address(model: &Model<'_>, block: IpNet) -> bool {
+    block.prefix_len() == block.max_prefix_len() && model.cluster().owner_of(block.addr()).is_some()
 }
 
 /// The families to evaluate: all that both ends have for sure, else the first they may have.

@@ -104,9 +104,7 @@ fn listed(revision: &str, paths: &[String]) -> Result<Vec<(PathBuf, String)>, Gi
     arguments.extend(paths.iter().map(String::as_str));
     let mut found: Vec<(PathBuf, String)> = Vec::new();
     for entry in entries(&run(&arguments, &[])?) {
-        let Some(tab) = entry.iter().position(|&byte| byte == b'\t') else { continue };
-        let path = path_of(&entry[tab + 1..]);
-        let head = String::from_utf8_lossy(&entry[..tab]).into_owned();
+        let Some((head, path)) = head_and_path(entry) else { continue };
         let mut words = head.split(' ');
         let (Some(mode), Some("blob"), Some(id)) = (words.next(), words.next(), words.next())
         else {
@@ -147,9 +145,7 @@ pub fn git_working_files(paths: &[String]) -> Result<(Vec<PathBuf>, Vec<GitFile>
     let mut missing: Vec<(PathBuf, String)> = Vec::new();
     // `<tag> <mode> <id> <stage>\t<path>`
     for entry in entries(&listed(&["--cached", "--stage", "-t"])?) {
-        let Some(tab) = entry.iter().position(|&byte| byte == b'\t') else { continue };
-        let path = path_of(&entry[tab + 1..]);
-        let head = String::from_utf8_lossy(&entry[..tab]).into_owned();
+        let Some((head, path)) = head_and_path(entry) else { continue };
         let mut words = head.split(' ');
         let (Some(tag), Some(mode), Some(id)) = (words.next(), words.next(), words.next()) else {
             continue;
@@ -174,6 +170,12 @@ pub fn git_working_files(paths: &[String]) -> Result<(Vec<PathBuf>, Vec<GitFile>
 /// What stands between NUL bytes.
 fn entries(listed: &[u8]) -> impl Iterator<Item = &[u8]> {
     listed.split(|&byte| byte == 0).filter(|entry| !entry.is_empty())
+}
+
+/// An entry's words, and behind a tab its path.
+fn head_and_path(entry: &[u8]) -> Option<(String, PathBuf)> {
+    let tab = entry.iter().position(|&byte| byte == b'\t')?;
+    Some((String::from_utf8_lossy(&entry[..tab]).into_owned(), path_of(&entry[tab + 1..])))
 }
 
 /// Paths as git lists what is below them.

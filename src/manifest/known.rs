@@ -75,13 +75,7 @@ impl Known {
             let column = column((**texts.get(text)?).as_ref(), span.start as usize);
             Some(Object { text, span, column, resource: resource.clone() })
         };
-        // A piece for each thread, as they are put together one after the other.
-        let size = loaded.resources.len().div_ceil(rayon::current_num_threads()).max(1);
-        let pieces = loaded.resources.par_chunks(size);
-        let pieces: Vec<Vec<Object>> =
-            pieces.map(|piece| piece.iter().filter_map(object).collect()).collect();
-        self.objects.reserve_exact(pieces.iter().map(Vec::len).sum());
-        self.objects.extend(pieces.into_iter().flatten());
+        self.objects.par_extend(loaded.resources.par_iter().filter_map(object));
         self.by_head = OnceLock::new();
     }
 

@@ -242,41 +242,8 @@ impl Dump {
                     }
                 }
                 for number in 0..r.below(4) {
-                    let mut copy = item.clone();
-                    if let Some((last, _)) = copy.last_mut().filter(|(line, _)| line == "        }")
-                    {
-                        last.push(',');
-                    }
-                    if r.below(8) > 0 {
-                        for (line, _) in &mut copy {
-                            *line = line.replace("-mkrkh", &format!("-mkrk{number}"));
-                        }
-                    }
-                    // Where words count that may differ.
-                    let counts = |line: &str| {
-                        let line = line.trim_start_matches([' ', '-', '"']);
-                        ["name", "nodeName", "uid", "podIP", "hostIP", "ip"]
-                            .iter()
-                            .any(|key| line.starts_with(key))
-                    };
-                    let chosen: Vec<usize> =
-                        (0..copy.len()).filter(|&at| counts(&copy[at].0)).collect();
-                    for _ in 0..r.below(7) {
-                        let any = r.below(copy.len());
-                        let at = *chosen.get(r.below(2 * chosen.len() + 1)).unwrap_or(&any);
-                        let (line, counts_not) = &mut copy[at];
-                        passed_over |= swap_word(line, r) && *counts_not;
-                    }
-                    if r.below(3) == 0 {
-                        // Numbers that end a collection, mostly.
-                        let ends = |line: &str| line.ends_with(|c: char| c.is_ascii_digit());
-                        let last: Vec<usize> =
-                            (0..copy.len()).filter(|&at| ends(&copy[at].0)).collect();
-                        let any = r.below(copy.len());
-                        let at = *last.get(r.below(2 * last.len() + 1)).unwrap_or(&any);
-                        passed_over |= copy[at].1;
-                        resize(&mut copy, at, r);
-                    }
+                    let (copy, over) = replica(&item, number, r);
+                    passed_over |= over;
                     lines.extend(copy);
                 }
             }
@@ -285,6 +252,44 @@ impl Dump {
         self.lines = lines;
         passed_over
     }
+}
+
+/// A pod like another one; whether it is otherwise where nothing counts.
+fn replica(item: &[(String, bool)], number: usize, r: &mut Random) -> (Vec<(String, bool)>, bool) {
+    let mut copy = item.to_vec();
+    let mut passed_over = false;
+    if let Some((last, _)) = copy.last_mut().filter(|(line, _)| line == "        }") {
+        last.push(',');
+    }
+    if r.below(8) > 0 {
+        for (line, _) in &mut copy {
+            *line = line.replace("-mkrkh", &format!("-mkrk{number}"));
+        }
+    }
+    for _ in 0..r.below(7) {
+        // Where words count that may differ.
+        let at = mostly(&copy, r, |line| {
+            let line = line.trim_start_matches([' ', '-', '"']);
+            let keys = ["name", "nodeName", "uid", "podIP", "hostIP", "ip"];
+            keys.iter().any(|key| line.starts_with(key))
+        });
+        let (line, counts_not) = &mut copy[at];
+        passed_over |= swap_word(line, r) && *counts_not;
+    }
+    if r.below(3) == 0 {
+        // Numbers that end a collection.
+        let at = mostly(&copy, r, |line| line.ends_with(|c: char| c.is_ascii_digit()));
+        passed_over |= copy[at].1;
+        resize(&mut copy, at, r);
+    }
+    (copy, passed_over)
+}
+
+/// The place of a line, mostly of one of these.
+fn mostly(lines: &[(String, bool)], r: &mut Random, wanted: impl Fn(&str) -> bool) -> usize {
+    let any = r.below(lines.len());
+    let of_these: Vec<usize> = (0..lines.len()).filter(|&at| wanted(&lines[at].0)).collect();
+    *of_these.get(r.below(2 * of_these.len() + 1)).unwrap_or(&any)
 }
 
 /// Takes a scalar out of a collection, or puts one into it: in JSON commas stand between them.

@@ -429,17 +429,7 @@ fn rows(
         .collect();
     // Causes are traced among the policies that select an end of a row, a few rows at a time: of a large cluster
     // nearly none.
-    let mut some: Vec<Vec<(Found, [usize; 2])>> = Vec::new();
-    for mut own in found.into_iter().filter(|own| !own.is_empty()) {
-        while own.len() > ROWS_AT_ONCE {
-            some.push(own.split_off(own.len() - ROWS_AT_ONCE));
-        }
-        match some.last_mut() {
-            Some(last) if last.len() + own.len() <= ROWS_AT_ONCE => last.extend(own),
-            _ => some.push(own),
-        }
-    }
-    let told = some.into_par_iter().with_max_len(1).flat_map_iter(|some| {
+    let told = batches(found).into_par_iter().with_max_len(1).flat_map_iter(|some| {
         let teller = cause::Teller::new(&compared, &some);
         let rows = some.into_iter().map(|(own, slots)| compared.row(&teller, own, slots));
         rows.collect::<Vec<DiffRow>>()
@@ -447,6 +437,21 @@ fn rows(
     let mut rows: Vec<DiffRow> = told.collect();
     rows.par_sort_unstable();
     rows
+}
+
+/// What was found, in pieces that are neither long nor very short.
+fn batches<T>(found: Vec<Vec<T>>) -> Vec<Vec<T>> {
+    let mut out: Vec<Vec<T>> = Vec::new();
+    for mut own in found.into_iter().filter(|own| !own.is_empty()) {
+        while own.len() > ROWS_AT_ONCE {
+            out.push(own.split_off(own.len() - ROWS_AT_ONCE));
+        }
+        match out.last_mut() {
+            Some(last) if last.len() + own.len() <= ROWS_AT_ONCE => last.extend(own),
+            _ => out.push(own),
+        }
+    }
+    out
 }
 
 /// Whether anything stands in a namespace: the default one is always there.

@@ -3,11 +3,10 @@
 
 use super::{Cause, DiffEnd, DiffRow, diff_in};
 use crate::analysis::world::{Options, World};
-use crate::cluster::{Addresses, ClusterState, Labels, Overlay, PodId, Workload, WorkloadId};
+use crate::cluster::{Addresses, ClusterState, Labels, Overlay, PodId, WorkloadId};
 use crate::manifest::{AddressList, Digest, Loaded, Meta, Owner, PodResource, PodShape, Resource};
 use crate::net::ConnectionSet;
 use rayon::prelude::*;
-use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -80,11 +79,6 @@ impl Generation {
     }
 }
 
-/// What identifies a workload, in the order in which they are kept: its namespace, group, kind and name.
-fn key<'c>(cluster: &'c ClusterState, own: &'c Workload) -> [&'c str; 4] {
-    [&cluster.namespace(own.namespace).name, &own.group, &own.kind, &own.name]
-}
-
 /// The workloads of both worlds whose pods change their labels.
 pub fn relabelled(before: &World, after: &World) -> BTreeSet<String> {
     let labels = |world: &World, id: WorkloadId| -> BTreeSet<Labels> {
@@ -95,14 +89,9 @@ pub fn relabelled(before: &World, after: &World) -> BTreeSet<String> {
     };
     // Not by the name that is printed: kinds of several groups may share it.
     let counterpart = |id: WorkloadId| {
-        let (own, others) = (key(&before.cluster, before.cluster.workload(id)), &after.cluster);
-        let place = |at: usize| others.workloads.get(at).map(|other| key(others, other).cmp(&own));
-        // Most stand in one place on both sides.
-        if place(id.index()) == Some(Ordering::Equal) {
-            return Some(id);
-        }
-        let found = others.workloads.binary_search_by(|other| key(others, other).cmp(&own));
-        found.ok().map(WorkloadId::new)
+        let own = before.cluster.workload(id);
+        let namespace = &before.cluster.namespace(own.namespace).name;
+        after.cluster.find_workload([namespace, &own.group, &own.kind, &own.name])
     };
     let same = |id: WorkloadId, other: WorkloadId| {
         let [own, other] = [(before, id), (after, other)].map(|(world, id)| {

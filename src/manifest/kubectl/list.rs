@@ -177,14 +177,9 @@ impl<'t> Chunk<'t> {
         let (resource, end) = self.known.find(self.source, self.text, start, course)?;
         let end = match self.format {
             Format::Yaml => starts_with(self.text, end, b"\n").then_some(end + 1)?,
-            Format::Json => end + self.separator(end)?.len(),
+            Format::Json => end,
         };
-        self.ends_at(end).then_some((resource, end))
-    }
-
-    /// Whether the list, or an item, begins or ends at a place.
-    fn ends_at(&self, at: usize) -> bool {
-        at == self.text.len() || starts_with(self.text, at, self.format.opening())
+        Some((resource, self.next_item(end)?))
     }
 
     /// A replica of a pod that was read before it, with the place of the next item.
@@ -219,7 +214,8 @@ impl<'t> Chunk<'t> {
             Format::Yaml => end,
             Format::Json => end + self.separator(end)?.len(),
         };
-        self.ends_at(end).then_some(end)
+        let is_next = end == self.text.len() || starts_with(self.text, end, self.format.opening());
+        is_next.then_some(end)
     }
 
     /// What stands between two items of JSON, or after the last one.

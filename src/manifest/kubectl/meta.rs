@@ -11,13 +11,16 @@ use crate::diagnostic::SourceId;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
+/// Strings, each kept once.
+type Words<'t> = FxHashMap<&'t str, Arc<str>>;
+
 /// A scalar, and whether it is in quotes.
 type Scalar<'t> = (&'t [u8], bool);
 
 /// Texts that come again and again, each kept once.
 #[derive(Default)]
 pub(super) struct Memory<'t> {
-    words: FxHashMap<&'t str, Arc<str>>,
+    words: Words<'t>,
     /// Keys and values of labels that were found legal.
     label_keys: FxHashMap<Scalar<'t>, Arc<str>>,
     label_values: FxHashMap<Scalar<'t>, Arc<str>>,
@@ -31,7 +34,7 @@ pub(super) struct Memory<'t> {
 impl<'t> Memory<'t> {
     /// A string that other objects may have, too.
     pub(super) fn word(&mut self, text: &'t str) -> Arc<str> {
-        Arc::clone(self.words.entry(text).or_insert_with(|| text.into()))
+        word(&mut self.words, text)
     }
 
     /// Notes what a value is.
@@ -56,32 +59,12 @@ impl<'t> Memory<'t> {
 
     /// The key of a label.
     fn label_key(&mut self, word: Word<'t>) -> Read<Arc<str>> {
-        let at = (word.text, word.quoted);
-        if let Some(known) = self.label_keys.get(&at) {
-            return Ok(Arc::clone(known));
-        }
-        let text = word.string()?;
-        if !validate::is_qualified_name(text) {
-            return Err(Unusual);
-        }
-        let key = self.word(text);
-        self.label_keys.insert(at, Arc::clone(&key));
-        Ok(key)
+        legal(&mut self.label_keys, &mut self.words, word, validate::is_qualified_name)
     }
 
     /// The value of a label.
     fn label_value(&mut self, word: Word<'t>) -> Read<Arc<str>> {
-        let at = (word.text, word.quoted);
-        if let Some(known) = self.label_values.get(&at) {
-            return Ok(Arc::clone(known));
-        }
-        let text = word.string()?;
-        if !validate::is_label_value(text) {
-            return Err(Unusual);
-        }
-        let value = self.word(text);
-        self.label_values.insert(at, Arc::clone(&value));
-        Ok(value)
+        legal(&mut self.label_values, &mut self.words, word, validate::is_label_value)
     }
 
     /// The ports of a pod, which the next pod often has, too.
@@ -91,6 +74,31 @@ impl<'t> Memory<'t> {
             _ => Arc::clone(self.ports.insert(ports.into())),
         }
     }
+}
+
+/// A string that was seen before, or is from now on.
+fn word<'t>(words: &mut Words<'t>, text: &'t str) -> Arc<str> {
+    Arc::clone(words.entry(text).or_insert_with(|| text.into()))
+}
+
+/// A string that is legal: each is looked at once.
+fn legal<'t>(
+    known: &mut FxHashMap<Scalar<'t>, Arc<str>>,
+    words: &mut Words<'t>,
+    scalar: Word<'t>,
+    is_legal: fn(&str) -> bool,
+) -> Read<Arc<str>> {
+    let at = (scalar.text, scalar.quoted);
+    if let Some(kept) = known.get(&at) {
+        return Ok(Arc::clone(kept));
+    }
+    let text = scalar.string()?;
+    if !is_legal(text) {
+        return Err(Unusual);
+    }
+    let kept = word(words, text);
+    known.insert(at, Arc::clone(&kept));
+    Ok(kept)
 }
 
 /// How many levels inside its object `metadata` lies.
